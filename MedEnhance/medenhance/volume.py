@@ -46,6 +46,27 @@ class Grid:
         affine[:3, 3] = self.origin_mm
         return affine
 
+    @property
+    def slice_normal(self) -> np.ndarray:
+        """(3,) float64 unit vector across the slices: I x J."""
+        matrix = np.reshape(self.direction, (3, 3))
+        normal = np.cross(matrix[:, 0], matrix[:, 1])
+        return np.asarray(normal / np.linalg.norm(normal))
+
+    @property
+    def shear_deg(self) -> float:
+        """Angle between the slice axis K and the normal of the slices; the gantry tilt of a tilted series."""
+        axis = np.reshape(self.direction, (3, 3))[:, 2]
+        across = abs(float(axis @ self.slice_normal))
+        along = float(np.linalg.norm(np.cross(axis, self.slice_normal)))
+        return float(np.degrees(np.arctan2(along, across)))
+
+    def slice_positions(self, num_slices: int) -> np.ndarray:
+        """(num_slices, 3) float64: the LPS position in mm of the first voxel of every slice."""
+        if self.slice_origins_mm is not None:
+            return np.asarray(self.slice_origins_mm, dtype=np.float64)
+        return np.asarray(self.origin_mm) + np.arange(num_slices)[:, None] * self.affine[:3, 2]
+
     @classmethod
     def from_affine(cls, affine: np.ndarray) -> Grid:
         """The grid of a (4, 4) matrix from (i, j, k, 1) to LPS millimetres."""
@@ -72,6 +93,8 @@ class Volume:
             nothing, are passed through unchanged and are left out of measurements. None when there are none.
         series: The DICOM series that it was read from, needed to write a derived series.
         warnings: What a user should know about the input, one sentence each.
+        file_dtype: Voxel type of the file that it was read from, in which a result is written; for DICOM the smallest
+            one that holds its values exactly. None: that of `array`.
     """
 
     array: np.ndarray
@@ -80,6 +103,7 @@ class Volume:
     padding_below: float | None = None
     series: DicomSeries | None = None
     warnings: tuple[str, ...] = ()
+    file_dtype: np.dtype | None = None
 
     def __post_init__(self) -> None:
         if self.array.ndim != 3 or 0 in self.array.shape:

@@ -1,1 +1,1 @@
-
+"""DICOM: series in, checked; derived series out."""

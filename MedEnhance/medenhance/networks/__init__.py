@@ -1,1 +1,70 @@
+"""The networks that a weights file can name.
 
+To add one: a file here with its config dataclass, its module and the three size functions, and a line in `NETWORKS`.
+The contract tests run over the dict by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from medenhance.errors import MedEnhanceError
+from medenhance.networks import mtdgan, redcnn
+from medenhance.strict_json import SchemaError, from_json
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What inference and training must know of a network besides its forward pass.
+
+    Attributes:
+        config_type: Frozen dataclass of plain JSON values.
+        build: Config -> module with float32 weights in the framework's initial state.
+        size_multiple: Config -> height and width must be multiples of this.
+        size_minimum: Config -> least height and width.
+        bytes_per_pixel: (config, bytes of a weight) -> working memory of a forward pass for one pixel.
+    """
+
+    config_type: type[Any]
+    build: Callable[[Any], nn.Module]
+    size_multiple: Callable[[Any], int]
+    size_minimum: Callable[[Any], int]
+    bytes_per_pixel: Callable[[Any, int], int]
+
+
+NETWORKS: dict[str, NetworkSpec] = {
+    "redcnn": NetworkSpec(
+        redcnn.RedCnnConfig, redcnn.RedCnn, redcnn.size_multiple, redcnn.size_minimum, redcnn.bytes_per_pixel
+    ),
+    "mtdgan": NetworkSpec(
+        mtdgan.MtdGanConfig, mtdgan.MtdGanGenerator, mtdgan.size_multiple, mtdgan.size_minimum, mtdgan.bytes_per_pixel
+    ),
+}
+
+
+def parse_config(name: str, config: Mapping[str, Any]) -> Any:
+    """The typed config of the network `name` from plain JSON values.
+
+    Raises:
+        MedEnhanceError: Unknown network, unknown or ill-typed field.
+    """
+    try:
+        return from_json(spec(name).config_type, dict(config), path=f"{name}.config")
+    except SchemaError as error:
+        raise MedEnhanceError("model-invalid", f"{error}.") from error
+
+
+def build(name: str, config: Mapping[str, Any]) -> nn.Module:
+    """A new network in float32, initialised by the framework's defaults."""
+    return spec(name).build(parse_config(name, config))
+
+
+def spec(name: str) -> NetworkSpec:
+    """The entry of `NETWORKS`, or an error that lists what there is."""
+    if name not in NETWORKS:
+        raise MedEnhanceError("model-invalid", f"unknown network {name!r}.", f"Known: {', '.join(NETWORKS)}.")
+    return NETWORKS[name]

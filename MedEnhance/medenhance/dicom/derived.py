@@ -1,0 +1,180 @@
+"""Writes a result as a DICOM series derived from the one that was read.
+
+Every slice becomes a single-frame image, also when the source was a multi-frame file. It takes over the source's
+header (patient, study, frame of reference, acquisition) without private elements, which describe pixels that are no
+longer there. The same input, result and derivation give the same bytes: identifiers are made from them, and no time of
+writing is recorded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from medenhance.atomic_output import publish_file, publish_folder, staged
+from medenhance.dicom.derivation import Derivation, describe, identifier
+from medenhance.dicom.encoding import Encoding, choose_encodings
+from medenhance.dicom.headers import read_dataset, tolerant_reading
+from medenhance.dicom.series import DicomSeries, SliceHeader
+from medenhance.dicom.source_header import as_single_frame, without_stale_elements
+from medenhance.dicom.write import write_dataset
+from medenhance.errors import MedEnhanceError
+from medenhance.progress import Progress, checkpoint
+from medenhance.volume import Volume
+
+__all__ = ["Derivation", "write_derived"]
+
+
+def write_derived(volume: Volume, path: Path, derivation: Derivation, progress: Progress) -> tuple[str, ...]:
+    """Write ``volume`` as a folder of DICOM files, or as one .dcm file if it has one slice.
+
+    Args:
+        volume: Result on the grid of its `series`, in the unit of the source.
+        path: New or empty folder, or a .dcm file.
+        derivation: How the result came about.
+        progress: Told how far writing is.
+
+    Returns:
+        What a user should know about the output.
+
+    Raises:
+        MedEnhanceError: output-refused, disk-full, input-missing when the source files are gone, cancelled.
+    """
+    series = _checked_series(volume)
+    as_file = path.suffix.lower() == ".dcm"
+    if as_file and len(volume.array) > 1:
+        raise MedEnhanceError(
+            "output-refused",
+            f"{path.name} is one file, but the study has {len(volume.array)} slices.",
+            "Name a folder, without .dcm.",
+        )
+    with staged(path) as stage:
+        warnings = _write_slices(volume, series, stage, derivation, progress)
+        if as_file:
+            publish_file(stage / _file_name(0), path)
+        else:
+            publish_folder(stage, path)
+    return warnings
+
+
+def _checked_series(volume: Volume) -> DicomSeries:
+    series = volume.series
+    if series is None or len(series.slices) != len(volume.array):
+        raise MedEnhanceError(
+            "output-refused", "The volume does not belong to a DICOM series.", "Write .nrrd, .mha or .nii.gz instead."
+        )
+    return series
+
+
+def _write_slices(
+    volume: Volume, series: DicomSeries, stage: Path, derivation: Derivation, progress: Progress
+) -> tuple[str, ...]:
+    digest, ranges = _content(volume.array)
+    encodings = choose_encodings(series.slices, ranges)
+    series_uid = identifier("series", series.series_uid, derivation.fingerprint, digest)
+    numbers = _instance_numbers(series.slices)
+    num_clipped, unwritable = 0, set[str]()
+    for k, (one, source) in enumerate(_sources(series.slices)):
+        checkpoint(progress, "write", k / len(series.slices))
+        stored, clipped = encodings[k].encode(volume.array[k])
+        num_clipped += clipped
+        with tolerant_reading():
+            dataset = without_stale_elements(as_single_frame(source, one))
+            describe(dataset, one, series, derivation)
+            dataset.SeriesInstanceUID = series_uid
+            dataset.SOPInstanceUID = identifier("slice", series_uid, one.sop_instance_uid, str(one.frame), str(k))
+            dataset.InstanceNumber = numbers[k]
+            _set_pixels(dataset, stored, encodings[k], one)
+            unwritable.update(write_dataset(dataset, stage / _file_name(k)))
+    return _warnings(num_clipped, sorted(unwritable))
+
+
+def _sources(slices: tuple[SliceHeader, ...]) -> Iterator[tuple[SliceHeader, Dataset]]:
+    """Each slice with the header of its file; a multi-frame file is read once."""
+    path, dataset = None, Dataset()
+    for one in slices:
+        if one.path != path:
+            path, dataset = one.path, _source_dataset(one)
+        yield one, dataset
+
+
+def _source_dataset(one: SliceHeader) -> Dataset:
+    try:
+        with tolerant_reading():
+            dataset = read_dataset(one.path)
+            source_uid = str(dataset.get("SOPInstanceUID") or "")
+    except OSError as error:
+        raise MedEnhanceError(
+            "input-missing",
+            f"{one.path} cannot be read any more ({error.strerror}); its header is needed for the derived series.",
+            "Keep the input in place until the output is written.",
+        ) from error
+    if source_uid != one.sop_instance_uid:
+        raise MedEnhanceError("input-unreadable", f"{one.path} has changed since it was read.", "Start again.")
+    return dataset
+
+
+def _content(array: np.ndarray) -> tuple[str, list[tuple[float, float]]]:
+    """A hash of all values, and the range of each slice."""
+    digest, ranges = hashlib.sha256(), []
+    for plane in array:
+        digest.update(np.ascontiguousarray(plane, np.float32).tobytes())
+        ranges.append((float(plane.min()), float(plane.max())))
+    return digest.hexdigest(), ranges
+
+
+def _instance_numbers(slices: tuple[SliceHeader, ...]) -> list[int]:
+    """The source's numbers if they tell the slices apart, else 1, 2, 3 ... by position."""
+    numbers = [one.instance_number for one in slices]
+    own = [number for number in numbers if number is not None]
+    if len(set(own)) == len(slices) and len(own) == len(slices):
+        return own
+    return list(range(1, len(slices) + 1))
+
+
+def _set_pixels(dataset: Dataset, stored: np.ndarray, encoding: Encoding, one: SliceHeader) -> None:
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = one.pixels.photometric
+    dataset.Rows, dataset.Columns = stored.shape
+    dataset.BitsAllocated, dataset.BitsStored = encoding.bits_allocated, encoding.bits_stored
+    dataset.HighBit = encoding.bits_stored - 1
+    dataset.PixelRepresentation = int(encoding.signed)
+    if one.slope is None or one.intercept is None or (encoding.slope, encoding.intercept) != one.rescale:
+        dataset.RescaleSlope = f"{encoding.slope:.10g}"
+        dataset.RescaleIntercept = f"{encoding.intercept:.10g}"
+    _set_padding(dataset, encoding, one)
+    raw = stored.tobytes()
+    dataset.add_new("PixelData", "OW" if encoding.bits_allocated > 8 else "OB", raw + b"\0" * (len(raw) % 2))
+
+
+def _set_padding(dataset: Dataset, encoding: Encoding, one: SliceHeader) -> None:
+    for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit"):
+        if keyword in dataset:
+            del dataset[keyword]
+    if one.padding is None:
+        return
+    slope, intercept = one.rescale
+    first, last = (int(v) for v in encoding.stored(np.array(one.padding) * slope + intercept))
+    low, high = encoding.stored_range
+    vr = "SS" if encoding.signed else "US"
+    if low <= first <= last <= high:
+        dataset.add_new("PixelPaddingValue", vr, first)
+        if last != first:
+            dataset.add_new("PixelPaddingRangeLimit", vr, last)
+
+
+def _file_name(k: int) -> str:
+    return f"{k + 1:04d}.dcm"
+
+
+def _warnings(num_clipped: int, unwritable: list[str]) -> tuple[str, ...]:
+    warnings: tuple[str, ...] = ()
+    if num_clipped:
+        warnings += (f"{num_clipped} voxels lay outside the range that can be stored and were clipped.",)
+    if unwritable:
+        warnings += (f"Malformed header elements of the source were left out: {', '.join(unwritable)}.",)
+    return warnings

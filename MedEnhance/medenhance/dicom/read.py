@@ -1,0 +1,182 @@
+"""Reads a DICOM series into a volume in HU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from medenhance.dicom.geometry import grid_of, repeated_positions, sections, sort_by_position
+from medenhance.dicom.pixels import check_format, open_frames
+from medenhance.dicom.scan import CAPTURES, choose_series, find_series
+from medenhance.dicom.series import DicomSeries, SliceHeader
+from medenhance.errors import MedEnhanceError
+from medenhance.progress import Progress, checkpoint
+from medenhance.value_checks import LOWEST_CT_HU, fill_threshold, offset_warnings
+from medenhance.volume import Volume
+
+HU_TYPES = ("", "HU", "HU_MOD")
+
+
+def read_dicom(path: Path, series_uid: str | None, progress: Progress) -> Volume:
+    """Read one series of a DICOM file or folder.
+
+    Slices are decoded one by one into the volume's array, so that memory is needed for that and one slice.
+
+    Raises:
+        MedEnhanceError: input-missing, input-unreadable, input-unsuitable, series-ambiguous, cancelled.
+    """
+    found, skipped = find_series(path, progress)
+    series, left_out = choose_series(found, series_uid)
+    slices, excluded = sections(series.slices)
+    for one in slices:
+        check_format(one.pixels, one.path)
+    slices, dropped = _one_at_each_position(sort_by_position(slices))
+    grid, odd = grid_of(slices)
+    array = _decode(slices, progress)
+    ct_warnings = _ct_warnings(slices, array) if series.modality == "CT" else ()
+    padding, padding_warnings = _padding_below(slices, array, series.modality)
+    return Volume(
+        array=array,
+        grid=grid,
+        modality=series.modality or None,
+        padding_below=padding,
+        series=DicomSeries(**{**vars(series), "slices": tuple(slices)}),
+        warnings=skipped + left_out + excluded + dropped + odd + ct_warnings + padding_warnings,
+        file_dtype=_smallest_exact_type(slices, array),
+    )
+
+
+def read_slice(one: SliceHeader) -> np.ndarray:
+    """(H, W) float32 true values of one slice."""
+    with open_frames(one.path, one.pixels, one.num_frames) as frames:
+        return rescaled(frames.stored(one.frame), one)
+
+
+def rescaled(stored: np.ndarray, one: SliceHeader, out: np.ndarray | None = None) -> np.ndarray:
+    """Value = stored * slope + intercept, in float32 (PS3.3, C.11.1.1.2)."""
+    slope, intercept = one.rescale
+    true = np.empty(stored.shape, np.float32) if out is None else out
+    np.multiply(stored, np.float32(slope), out=true, casting="unsafe")
+    true += np.float32(intercept)
+    return true
+
+
+def _decode(slices: list[SliceHeader], progress: Progress) -> np.ndarray:
+    array = np.empty((len(slices), slices[0].pixels.rows, slices[0].pixels.columns), np.float32)
+    by_file = sorted(range(len(slices)), key=lambda k: (str(slices[k].path), slices[k].frame))
+    num_done = 0
+    for _, indices in groupby(by_file, key=lambda k: slices[k].path):
+        for k, stored in _stored_of_file(slices, list(indices)):
+            checkpoint(progress, "read", num_done / len(slices))
+            rescaled(stored, slices[k], out=array[k])
+            num_done += 1
+    return array
+
+
+def _stored_of_file(slices: list[SliceHeader], indices: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+    first = slices[indices[0]]
+    with open_frames(first.path, first.pixels, first.num_frames) as frames:
+        for k in indices:
+            stored = frames.stored(slices[k].frame)
+            if stored.dtype.itemsize > 2 and np.abs(stored.astype(np.int64)).max() > 2**24:
+                raise MedEnhanceError(
+                    "input-unsuitable",
+                    f"{slices[k].label} holds values beyond 24 bits, which would lose digits.",
+                    "CT images store 16 bits or less.",
+                )
+            yield k, stored
+
+
+def _one_at_each_position(slices: list[SliceHeader]) -> tuple[list[SliceHeader], tuple[str, ...]]:
+    """Drop copies of a slice.
+
+    Raises:
+        MedEnhanceError: input-unsuitable when slices at one position differ.
+    """
+    if len(slices) == 1:
+        return slices, ()
+    groups = repeated_positions(slices)
+    copies = []
+    for group in groups:
+        kept = read_slice(group[0]) if len(group) > 1 else None
+        for other in group[1:]:
+            if not np.array_equal(kept, read_slice(other)):
+                raise _different_at_one_position(groups, group[0], other)
+            copies.append(other)
+    if not copies:
+        return slices, ()
+    names = ", ".join(one.label for one in copies[:5]) + (" ..." if len(copies) > 5 else "")
+    return [group[0] for group in groups], (f"{len(copies)} copies of slices were left out: {names}.",)
+
+
+def _different_at_one_position(
+    groups: list[list[SliceHeader]], a: SliceHeader, b: SliceHeader
+) -> MedEnhanceError:
+    repeated = [len(group) for group in groups if len(group) > 1]
+    if len(repeated) > len(groups) // 2:
+        message = (
+            f"The series holds up to {max(repeated)} different images at each of {len(repeated)} positions: "
+            "several phases, times or energies, not one volume."
+        )
+    else:
+        message = f"{a.label} and {b.label} lie at the same position {a.position_mm} and differ."
+    return MedEnhanceError("input-unsuitable", message, "Put the slices of one volume into a folder of their own.")
+
+
+def _ct_warnings(slices: list[SliceHeader], array: np.ndarray) -> tuple[str, ...]:
+    warnings: tuple[str, ...] = ()
+    unscaled = [one for one in slices if one.slope is None or one.intercept is None]
+    if unscaled:
+        warnings += (
+            f"{len(unscaled)} of {len(slices)} slices state no rescale slope and intercept: stored values are taken "
+            "as HU.",
+        )
+    types = sorted({one.rescale_type for one in slices} - set(HU_TYPES))
+    if types:
+        warnings += (f"The values are said to be {', '.join(types)} rather than HU.",)
+    if any("DERIVED" in one.image_type[:1] for one in slices):
+        warnings += (f"The images are derived already ({chr(92).join(slices[0].image_type)}).",)
+    if any(one.sop_class_uid in CAPTURES for one in slices):
+        warnings += ("The images are screen captures, whose values need not be HU.",)
+    return warnings + offset_warnings(array)
+
+
+def _padding_below(
+    slices: list[SliceHeader], array: np.ndarray, modality: str
+) -> tuple[float | None, tuple[str, ...]]:
+    """The threshold from declared padding and, for CT, from values that no reconstruction gives.
+
+    Declared padding counts if it lies at or below -1024 or is the lowest value that can be stored: otherwise a
+    threshold would take tissue for padding.
+    """
+    found = fill_threshold(array) if modality == "CT" else None
+    refused: set[float] = set()
+    for one in slices:
+        if one.padding is None:
+            continue
+        slope, intercept = one.rescale
+        value = float(np.float32(one.padding[1] * np.float32(slope)) + np.float32(intercept))
+        if value <= LOWEST_CT_HU or one.padding[1] <= one.pixels.stored_range[0]:
+            found = value if found is None else max(found, value)
+        else:
+            refused.add(value)
+    if found is not None and min(float(plane.min()) for plane in array) > found:
+        found = None
+    if not refused:
+        return found, ()
+    return found, (
+        f"The files declare {sorted(refused)[0]:g} as padding, which is a possible value of tissue; it is not masked.",
+    )
+
+
+def _smallest_exact_type(slices: list[SliceHeader], array: np.ndarray) -> np.dtype:
+    if any(value != int(value) for one in slices for value in one.rescale):
+        return np.dtype(np.float32)
+    low, high = min(float(p.min()) for p in array), max(float(p.max()) for p in array)
+    for dtype in (np.int16, np.int32):
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            return np.dtype(dtype)
+    return np.dtype(np.float32)

@@ -1,0 +1,144 @@
+"""Finds the DICOM files below a path, groups them by series and picks the one to read."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pydicom
+
+from medenhance.dicom.headers import FileHeader, is_dicom, read_header
+from medenhance.dicom.series import DicomSeries, SliceHeader
+from medenhance.errors import MedEnhanceError
+from medenhance.progress import Progress, checkpoint
+
+NO_IMAGES = {"SEG", "SR", "PR", "KO", "REG", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "DOC", "ECG", "RWV", "AU"}
+CAPTURES = {
+    pydicom.uid.SecondaryCaptureImageStorage,
+    pydicom.uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    pydicom.uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    pydicom.uid.MultiFrameTrueColorSecondaryCaptureImageStorage,
+}
+MAX_NAMED = 5
+
+
+def find_series(path: Path, progress: Progress) -> tuple[list[DicomSeries], tuple[str, ...]]:
+    """All image series of a file or of a folder and its subfolders, and what was skipped.
+
+    Raises:
+        MedEnhanceError: input-unsuitable when there is none, input-unreadable for a damaged file.
+    """
+    files = [path] if path.is_file() else list(_files_below(path))
+    headers, strangers = [], []
+    for index, file in enumerate(files):
+        checkpoint(progress, "scan", index / len(files))
+        if is_dicom(file):
+            headers.append(read_header(file))
+        else:
+            strangers.append(file)
+    if not headers:
+        raise _nothing_to_read(path, strangers)
+    images = [header for header in headers if header.slices and header.modality not in NO_IMAGES]
+    if not images:
+        kinds = _counted(header.kind for header in headers)
+        raise MedEnhanceError(
+            "input-unsuitable", f"{path} holds no images: {kinds}.", "Give the folder of the CT slices."
+        )
+    others = [h for h in headers if h not in images and h.sop_class_uid != pydicom.uid.MediaStorageDirectoryStorage]
+    return _grouped(images), _skipped(others, strangers)
+
+
+def choose_series(found: list[DicomSeries], series_uid: str | None) -> tuple[DicomSeries, tuple[str, ...]]:
+    """The named series, or the only one that can be meant.
+
+    CT goes before other modalities, and slices before localizers and screen captures.
+
+    Raises:
+        MedEnhanceError: series-ambiguous with a list of the series; input-missing when the named one is not there.
+    """
+    if series_uid is not None:
+        named = [series for series in found if series.series_uid == series_uid]
+        if not named:
+            raise MedEnhanceError(
+                "input-missing", f"There is no series {series_uid}; there are:\n{_listed(found)}", "Name one of these."
+            )
+        return named[0], ()
+    candidates = [series for series in found if series.modality == "CT"] or found
+    candidates = [series for series in candidates if _is_stack(series)] or candidates
+    if len(candidates) > 1:
+        raise MedEnhanceError(
+            "series-ambiguous",
+            f"There are {len(candidates)} series:\n{_listed(candidates)}",
+            "Name one of them with --series UID.",
+        )
+    left_out = [series for series in found if series is not candidates[0]]
+    if not left_out:
+        return candidates[0], ()
+    return candidates[0], (f"Other series were left out:\n{_listed(left_out)}",)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            if not name.startswith(".") and (Path(parent) / name).is_file():
+                yield Path(parent) / name
+
+
+def _grouped(images: list[FileHeader]) -> list[DicomSeries]:
+    groups: dict[str, list[FileHeader]] = {}
+    for header in images:
+        groups.setdefault(header.series_uid, []).append(header)
+    return [
+        DicomSeries(
+            series_uid=uid,
+            study_uid=files[0].study_uid,
+            modality=files[0].modality,
+            description=files[0].description,
+            slices=tuple(one for file in files for one in file.slices),
+        )
+        for uid, files in groups.items()
+    ]
+
+
+def _is_stack(series: DicomSeries) -> bool:
+    return any(_is_section(one) for one in series.slices)
+
+
+def _is_section(one: SliceHeader) -> bool:
+    return not one.is_localizer and one.sop_class_uid not in CAPTURES
+
+
+def _listed(series: list[DicomSeries]) -> str:
+    lines = (f'  {s.series_uid}  {s.modality}  "{s.description}"  {len(s.slices)} slices' for s in series)
+    return "\n".join(lines)
+
+
+def _skipped(others: list[FileHeader], strangers: list[Path]) -> tuple[str, ...]:
+    warnings = []
+    if others:
+        warnings.append(f"DICOM files without an image were skipped: {_counted(h.kind for h in others)}.")
+    if strangers:
+        names = ", ".join(path.name for path in strangers[:MAX_NAMED])
+        more = f" and {len(strangers) - MAX_NAMED} more" if len(strangers) > MAX_NAMED else ""
+        warnings.append(f"Files that are not DICOM were skipped: {names}{more}.")
+    return tuple(warnings)
+
+
+def _counted(kinds: Iterator[str]) -> str:
+    return ", ".join(f"{count} x {kind}" for kind, count in Counter(kinds).most_common())
+
+
+def _nothing_to_read(path: Path, strangers: list[Path]) -> MedEnhanceError:
+    hint = "Give a folder of DICOM slices, a DICOM file, or a .nrrd, .mha, .mhd, .nii or .nii.gz file."
+    if path.is_file():
+        return MedEnhanceError("input-unsuitable", f"{path.name} is not a DICOM file.", hint)
+    if not strangers:
+        return MedEnhanceError("input-missing", f"The folder {path} is empty.", hint)
+    kinds = _counted(file.suffix.lower() or "no suffix" for file in strangers)
+    message = f"{path} holds no DICOM files ({kinds})."
+    if any(file.suffix.lower() in (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp") for file in strangers):
+        message += " Pictures hold no voxel size, position or HU scale."
+    return MedEnhanceError("input-unsuitable", message, hint)

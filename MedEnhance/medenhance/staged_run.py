@@ -1,0 +1,52 @@
+"""Runs a study so that all its outputs appear together, and may take the place of those of an earlier run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from medenhance.atomic_output import staged
+from medenhance.measure.trust import TrustReport
+from medenhance.predict import Predictor
+from medenhance.progress import Progress
+from medenhance.tasks.denoise_ct import DenoiseRequest, run
+
+
+def run_staged(request: DenoiseRequest, progress: Progress, predictor: Predictor | None = None) -> TrustReport:
+    """`tasks.denoise_ct.run`, with the outputs given their names only when all of them are there.
+
+    Whatever has these names is replaced: the caller has made sure that it may go.
+
+    Args:
+        request: All its outputs lie in one folder.
+        progress: As for `run`.
+        predictor: As for `run`.
+    """
+    assert {path.parent for path in outputs_of(request)} == {request.output.parent}
+    with staged(request.output) as stage:
+        new, old = stage / "new", stage / "old"
+        old.mkdir()
+        report = run(_within(request, new), progress, predictor)
+        # All that was written, with the data file of a MetaImage header; the study itself comes last.
+        for written in sorted(new.iterdir(), key=lambda path: path.name == request.output.name):
+            _publish(written, request.output.with_name(written.name), old)
+    return report
+
+
+def outputs_of(request: DenoiseRequest) -> list[Path]:
+    """What the request asks to write, the study last."""
+    optional = [request.report, request.figure, request.residual]
+    return [*(path for path in optional if path is not None), request.output]
+
+
+def _within(request: DenoiseRequest, folder: Path) -> DenoiseRequest:
+    names = {"residual": request.residual, "report": request.report, "figure": request.figure}
+    paths = {name: None if path is None else folder / path.name for name, path in names.items()}
+    return replace(request, output=folder / request.output.name, **paths)
+
+
+def _publish(written: Path, path: Path, old: Path) -> None:
+    """Move into place; a folder that stands there is moved out of the way, as a folder cannot be replaced at once."""
+    if path.is_dir():
+        path.rename(old / path.name)
+    written.replace(path)

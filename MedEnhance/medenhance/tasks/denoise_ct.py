@@ -1,0 +1,235 @@
+"""Low-dose CT denoising: from a study to a denoised study and a report on what was removed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from medenhance.dicom.derived import Derivation
+from medenhance.errors import MedEnhanceError
+from medenhance.measure.trust import RunFacts, TrustReport, trust_report
+from medenhance.models import find_model
+from medenhance.predict import Predictor
+from medenhance.progress import Progress, Silent, checkpoint
+from medenhance.study import check_output, read_study, write_study
+from medenhance.volume import Volume
+from medenhance.weights import locate
+
+TASK = "denoise-ct"
+SERIES_SUFFIX = "denoised (research use only)"
+
+
+@dataclass(frozen=True)
+class DenoiseOptions:
+    """How to denoise.
+
+    Attributes:
+        model: Id of a model (`medenhance models list`); None takes the default of the task.
+        strength: 0 leaves the study as it is, 1 is the network's output, in between a blend.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps" ...
+        precision: "auto", "fp32", "bf16" or "fp16".
+    """
+
+    model: str | None = None
+    strength: float = 1.0
+    device: str = "auto"
+    precision: str = "auto"
+
+
+@dataclass(frozen=True)
+class DenoiseRequest:
+    """A study to denoise and where everything goes.
+
+    Attributes:
+        input: DICOM folder or file, NRRD, NIfTI, MHA.
+        output: A file of one of these formats, or a folder for a derived DICOM series.
+        residual: Where to write what was removed (input minus output, HU).
+        report: Where to write the trust report, JSON.
+        figure: Where to write the trust report's figure, PNG.
+        series: SeriesInstanceUID, when the input holds several.
+        options: How to denoise.
+    """
+
+    input: Path
+    output: Path
+    residual: Path | None = None
+    report: Path | None = None
+    figure: Path | None = None
+    series: str | None = None
+    options: DenoiseOptions = DenoiseOptions()
+
+
+@dataclass(frozen=True)
+class DenoiseResult:
+    """A denoised volume on the grid and in the type of the input, and the report on it."""
+
+    volume: Volume
+    report: TrustReport
+
+
+def denoise_ct(volume: Volume, options: DenoiseOptions | None = None, progress: Progress | None = None) -> DenoiseResult:
+    """Denoise a CT volume in memory.
+
+    Args:
+        volume: HU.
+        options: Model, strength, device, precision.
+        progress: Is told where the work is, and may cancel it.
+
+    Returns:
+        The denoised volume and its trust report; `volume` is not changed.
+
+    Raises:
+        MedEnhanceError: Not a CT, an unknown model, a device that does not work, cancelled ...
+    """
+    options = options or DenoiseOptions()
+    _check_strength(options.strength)
+    check_is_ct(volume)
+    predictor = load_predictor(options)
+    return denoise_with(predictor, volume, options.strength, progress or Silent())
+
+
+def run(request: DenoiseRequest, progress: Progress | None = None, predictor: Predictor | None = None) -> TrustReport:
+    """Read a study, denoise it, measure what changed, write everything that was asked for.
+
+    Args:
+        request: Paths and options.
+        progress: Is told where the work is, and may cancel it.
+        predictor: A model that is already loaded; by default the one that the options name.
+
+    Returns:
+        The trust report.
+
+    Raises:
+        MedEnhanceError: Anything that a user can do something about; then nothing was written.
+    """
+    progress = progress or Silent()
+    _check_strength(request.options.strength)
+    for path in _outputs(request):
+        check_output(path, request.input)
+    predictor = predictor or load_predictor(request.options)
+    checkpoint(progress, "read", 0.0)
+    volume = read_study(request.input, request.series)
+    check_is_ct(volume)
+    for warning in volume.warnings:
+        progress.warn(warning)
+    result = denoise_with(predictor, volume, request.options.strength, progress)
+    for warning in result.report.warnings:
+        progress.warn(warning)
+    checkpoint(progress, "write", 0.0)
+    _write(request, volume, result)
+    progress.update("write", 1.0)
+    return result.report
+
+
+def load_predictor(options: DenoiseOptions) -> Predictor:
+    """The model that the options name, on the device and in the precision that they name."""
+    entry = find_model(TASK, options.model)
+    return Predictor.load(entry, locate(entry), device=options.device, precision=options.precision)
+
+
+def denoise_with(predictor: Predictor, volume: Volume, strength: float, progress: Progress) -> DenoiseResult:
+    """Denoise with a loaded model and measure what it did."""
+    begun = time.perf_counter()
+    array = predictor.restore(
+        volume.array, strength=strength, padding_below=volume.padding_below, progress=progress
+    )
+    seconds = time.perf_counter() - begun
+    checkpoint(progress, "measure", 0.0)
+    report = trust_report(
+        volume.array,
+        array,
+        volume.grid,
+        padding_below=volume.padding_below,
+        trusted=predictor.entry.trusted,
+        run=_facts(predictor, strength, seconds),
+    )
+    return DenoiseResult(volume.with_array(array), report)
+
+
+def check_is_ct(volume: Volume) -> None:
+    """Refuse what is not a CT study in HU.
+
+    Raises:
+        MedEnhanceError: Another modality, or values that no CT has.
+    """
+    if volume.modality not in (None, "CT"):
+        message = f"this study is {volume.modality}, not CT."
+        raise MedEnhanceError("input-unsuitable", message, "Choose a CT series.")
+
+
+def derivation(report: TrustReport, what: str = SERIES_SUFFIX) -> Derivation:
+    """How a derived DICOM series says where it comes from."""
+    facts = report.run
+    return Derivation(
+        model_id=facts.model_id,
+        model_version=facts.model_version,
+        weights_sha256=facts.weights_sha256,
+        description=f"Low-dose CT denoising with {facts.model_id} {facts.model_version}. Research use only.",
+        series_suffix=what,
+        parameters={"strength": f"{facts.strength:g}", "precision": facts.precision},
+    )
+
+
+def _write(request: DenoiseRequest, volume: Volume, result: DenoiseResult) -> None:
+    """Write the outputs; the study comes last, so that it never stands there without what was asked with it."""
+    # Imported here: drawing needs matplotlib, which takes longer to load than all the rest.
+    from medenhance.figure import write_figure
+    from medenhance.files import write_json
+
+    if request.report is not None:
+        write_json(request.report, result.report.to_json())
+    if request.figure is not None:
+        write_figure(request.figure, volume.array, result.volume.array, result.report, volume.grid)
+    if request.residual is not None:
+        removed = volume.with_array(_removed(volume.array, result.volume.array))
+        write_study(removed, request.residual, derivation(result.report, "removed by denoising (research use only)"))
+    write_study(result.volume, request.output, derivation(result.report))
+
+
+def _removed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Input minus output, in a signed type that holds the difference."""
+    if np.issubdtype(before.dtype, np.integer):
+        wide = np.subtract(before, after, dtype=np.int32)
+        return wide.astype(np.int16) if np.abs(wide).max() < 2**15 else wide
+    return before - after
+
+
+def _facts(predictor: Predictor, strength: float, seconds: float) -> RunFacts:
+    entry = predictor.entry
+    return RunFacts(
+        model_id=entry.id,
+        model_version=entry.version,
+        weights_sha256=entry.files[0].sha256 if entry.files else "",
+        device=str(predictor.device),
+        precision=predictor.precision,
+        strength=strength,
+        seconds=seconds,
+        peak_memory_mb=_peak_memory_mb(),
+    )
+
+
+def _peak_memory_mb() -> float:
+    """Highest resident memory of this process so far, MiB."""
+    info = psutil.Process().memory_info()
+    if hasattr(info, "peak_wset"):  # Windows
+        return float(info.peak_wset) / 2**20
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def _outputs(request: DenoiseRequest) -> list[Path]:
+    optional = [request.residual, request.report, request.figure]
+    return [request.output, *(path for path in optional if path is not None)]
+
+
+def _check_strength(strength: float) -> None:
+    if not 0.0 <= strength <= 1.0:
+        hint = "Choose a number from 0 (the input) to 1 (the network's output)."
+        raise MedEnhanceError("bad-option", f"a strength of {strength:g} is outside [0, 1].", hint)

@@ -1,0 +1,338 @@
+r"""The worker: one JSON request a line on stdin, one JSON event a line on stdout, weights kept loaded in between.
+
+`python -m medenhance worker` serves a program, such as the Slicer panels, that must not load PyTorch itself. All lines
+are UTF-8 on every platform. Nothing but events is ever written to stdout, not by a C library either; logs and Python
+warnings go to stderr.
+
+Requests are done one after the other, in the order of their arrival::
+
+    {"id": "7", "task": "denoise-ct", "input": PATH, "output": PATH, "options": {...}}
+    {"id": "8", "task": "hello"}
+    {"cancel": "7"}
+
+The options of "denoise-ct", all optional, are those of the command: "model", "strength", "residual", "report", "figure",
+"device", "precision", "series". An unknown key is an error, never ignored.
+
+Events of a request, of which exactly one is of the last three kinds::
+
+    {"id": "7", "event": "started"}
+    {"id": "7", "event": "progress", "stage": "denoise", "fraction": 0.4, "eta_s": 12.5}
+    {"id": "7", "event": "warning", "message": "..."}
+    {"id": "7", "event": "result", ...}
+    {"id": "7", "event": "error", "kind": "input-missing", "message": "...", "hint": "..."}
+    {"id": "7", "event": "cancelled"}
+
+"fraction" and "eta_s" are those of the stage; "eta_s" is null while it cannot be told. The result of "denoise-ct" has
+"outputs" (what was written, name to path) and "report" (the trust report); that of "hello" has "version", "protocol",
+"python", "torch", "tasks", "models" and "devices" (every one with the outcome of a real convolution). "kind" is one of
+`medenhance.errors.Kind`, or "unexpected". A line that is no request, or that reuses the id of a request still to be
+done, is answered by an error of kind "worker-protocol" whose id is null when no other id can be meant.
+
+A cancel is asked for at every slice; one for a request that is done or unknown does nothing, since it may have crossed
+the result on its way. After stdin has ended, the requests that were made are still done; when stdout is closed too,
+nobody is left to work for, and the worker stops.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from medenhance import __version__
+from medenhance.errors import Cancelled
+from medenhance.failures import describe
+from medenhance.predictor_cache import PredictorCache
+from medenhance.strict_json import SchemaError, from_json
+
+PROTOCOL = 1
+PROGRESS_INTERVAL_S = 0.1
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DenoiseCtOptions:
+    """The "options" of a "denoise-ct" request."""
+
+    model: str | None = None
+    strength: float = 1.0
+    residual: str | None = None
+    report: str | None = None
+    figure: str | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    series: str | None = None
+
+
+@dataclass(frozen=True)
+class DenoiseCtMessage:
+    """A "denoise-ct" request."""
+
+    id: str
+    task: Literal["denoise-ct"]
+    input: str
+    output: str
+    options: DenoiseCtOptions = field(default_factory=DenoiseCtOptions)
+
+
+@dataclass(frozen=True)
+class HelloMessage:
+    """A "hello" request."""
+
+    id: str
+    task: Literal["hello"]
+
+
+@dataclass(frozen=True)
+class CancelMessage:
+    """Asks to stop the request of that id."""
+
+    cancel: str
+
+
+Message = DenoiseCtMessage | HelloMessage
+MESSAGES: dict[str, type[Message]] = {"denoise-ct": DenoiseCtMessage, "hello": HelloMessage}
+
+
+class EventStream:
+    """Writes events to a text stream, from any thread.
+
+    Attributes:
+        broken: Nobody reads any more.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.broken = False
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def send(self, request_id: str | None, event: str, **values: Any) -> None:
+        # ASCII escapes keep file names that are no Unicode (lone surrogates) from ending the stream.
+        line = json.dumps({"id": request_id, "event": event, **values}, allow_nan=False)
+        with self._lock:
+            try:
+                self._stream.write(line + "\n")
+                self._stream.flush()
+            except (OSError, ValueError):  # ValueError: the stream is closed
+                self.broken = True
+
+
+@dataclass
+class Job:
+    """A request that waits or runs, and whether it shall stop."""
+
+    message: Message
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+class JobProgress:
+    """Passes a job's progress on as events, at most ten a second."""
+
+    def __init__(self, job: Job, events: EventStream, clock: Callable[[], float] = time.monotonic) -> None:
+        self._job, self._events, self._clock = job, events, clock
+        self._stage, self._stage_began, self._last_sent = "", 0.0, 0.0
+
+    def update(self, stage: str, fraction: float) -> None:
+        now = self._clock()
+        if stage != self._stage:
+            self._stage, self._stage_began = stage, now
+        elif fraction < 1.0 and now - self._last_sent < PROGRESS_INTERVAL_S:
+            return
+        self._last_sent = now
+        eta_s = (now - self._stage_began) * (1 - fraction) / fraction if fraction > 0 else None
+        rounded = None if eta_s is None else round(eta_s, 2)
+        self._events.send(self._job.message.id, "progress", stage=stage, fraction=round(fraction, 4), eta_s=rounded)
+
+    def warn(self, message: str) -> None:
+        self._events.send(self._job.message.id, "warning", message=message)
+
+    def cancelled(self) -> bool:
+        return self._job.cancelled.is_set() or self._events.broken
+
+
+class Worker:
+    """Takes requests from one thread and does them in another."""
+
+    def __init__(self, events: EventStream) -> None:
+        self._events = events
+        self._jobs: deque[Job] = deque()  # the first one runs
+        self._changed = threading.Condition()
+        self._ended = False
+        self._predictors = PredictorCache()
+
+    def read(self, lines: IO[bytes]) -> None:
+        """Accept every line until the stream ends."""
+        for line in iter(lines.readline, b""):
+            if line.strip():
+                self.accept(line)
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def accept(self, line: bytes) -> None:
+        """Queue a request, or obey a cancel, or say what is wrong with the line."""
+        request_id = None
+        try:
+            value = _parsed(line)
+            request_id = value.get("id") if isinstance(value.get("id"), str) else None
+            if "cancel" in value:
+                self._cancel(from_json(CancelMessage, value, "request").cancel)
+            else:
+                self._queue(Job(from_json(_message_type(value), value, "request")))
+        except SchemaError as error:
+            in_use = any(job.message.id == request_id for job in list(self._jobs))
+            known_id = None if in_use else request_id
+            hint = "See the description of medenhance.worker."
+            self._events.send(known_id, "error", kind="worker-protocol", message=f"{error}.", hint=hint)
+
+    def work(self) -> None:
+        """Do what is queued until the requests have ended or nobody reads the events."""
+        while (job := self._next()) is not None:
+            event, values = self._done(job)
+            with self._changed:
+                self._jobs.popleft()  # before its last event, after which its id may be used again
+            self._events.send(job.message.id, event, **values)
+
+    def _queue(self, job: Job) -> None:
+        with self._changed:
+            if any(other.message.id == job.message.id for other in self._jobs):
+                raise SchemaError("request.id", f"{job.message.id!r} is still in use")
+            self._jobs.append(job)
+            self._changed.notify()
+
+    def _cancel(self, request_id: str) -> None:
+        with self._changed:
+            job = next((job for job in self._jobs if job.message.id == request_id), None)
+            if job is None:
+                return
+            job.cancelled.set()
+            if job is self._jobs[0]:
+                return  # it says so itself when it has stopped
+            self._jobs.remove(job)
+        self._events.send(request_id, "cancelled")
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._jobs or self._ended)
+            return self._jobs[0] if self._jobs and not self._events.broken else None
+
+    def _done(self, job: Job) -> tuple[str, Event]:
+        """Do a job and return its last event."""
+        try:
+            if job.cancelled.is_set():
+                raise Cancelled
+            self._events.send(job.message.id, "started")
+            return "result", self._result(job.message, JobProgress(job, self._events))
+        except Cancelled:
+            return "cancelled", {}
+        except Exception as error:
+            failure = describe(error)
+            return "error", {"kind": failure.kind, "message": failure.message, "hint": failure.hint}
+
+    def _result(self, message: Message, progress: JobProgress) -> Event:
+        if isinstance(message, HelloMessage):
+            return hello()
+        return denoise_ct(message, progress, self._predictors)
+
+
+def denoise_ct(message: DenoiseCtMessage, progress: JobProgress, predictors: PredictorCache) -> Event:
+    """Do a "denoise-ct" request."""
+    progress.update("load", 0.0)
+    from medenhance.tasks.denoise_ct import DenoiseOptions, DenoiseRequest, run
+
+    asked = message.options
+    optional = {"residual": asked.residual, "report": asked.report, "figure": asked.figure}
+    request = DenoiseRequest(
+        input=Path(message.input),
+        output=Path(message.output),
+        series=asked.series,
+        options=DenoiseOptions(asked.model, asked.strength, asked.device, asked.precision),
+        **{name: Path(path) for name, path in optional.items() if path is not None},
+    )
+    report = run(request, progress, predictors.get(request.options))
+    outputs = {"output": message.output, **{name: path for name, path in optional.items() if path is not None}}
+    return {"outputs": outputs, "report": report.to_json()}
+
+
+def hello() -> Event:
+    """What this worker is and what it can do."""
+    import torch
+
+    from medenhance.catalog import read_catalog
+    from medenhance.devices import available_devices
+    from medenhance.strict_json import to_json
+    from medenhance.weights import is_installed
+
+    models = [
+        {
+            "id": entry.id,
+            "version": entry.version,
+            "title": entry.title,
+            "task": entry.task,
+            "default": entry.default,
+            "installed": is_installed(entry),
+        }
+        for entry in read_catalog().entries.values()
+    ]
+    return {
+        "version": __version__,
+        "protocol": PROTOCOL,
+        "python": sys.version.split()[0],
+        "torch": torch.__version__,
+        "tasks": list(MESSAGES),
+        "models": models,
+        "devices": [to_json(device) for device in available_devices()],
+    }
+
+
+def serve(requests: IO[bytes], events: IO[str]) -> None:
+    """Answer requests until they end; requests are read in a thread so that a cancel is heard during the work."""
+    worker = Worker(EventStream(events))
+    threading.Thread(target=worker.read, args=(requests,), name="requests", daemon=True).start()
+    worker.work()
+
+
+def main() -> int:
+    """Serve stdin and stdout of this process."""
+    with claim_stdout() as events:
+        # A stream of our own: Python may close its own stdin at exit while the thread still waits in it.
+        requests = os.fdopen(os.dup(0), "rb")
+        serve(requests, events)
+    return 0
+
+
+def claim_stdout() -> IO[str]:
+    """A text stream to where stdout went; whatever else is written to stdout goes to stderr from now on.
+
+    The file descriptor itself is redirected, so that this holds for C and C++ libraries and for subprocesses too.
+    """
+    sys.stdout.flush()
+    private = os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return os.fdopen(private, "w", encoding="utf-8", newline="\n")
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise SchemaError("request", f"not JSON in UTF-8 ({error})") from error
+    if not isinstance(value, dict):
+        raise SchemaError("request", "an object was expected")
+    return value
+
+
+def _message_type(value: dict[str, Any]) -> type[Message]:
+    task = value.get("task")
+    if not isinstance(task, str) or task not in MESSAGES:
+        raise SchemaError("request.task", f"one of {', '.join(map(repr, MESSAGES))} was expected, not {task!r}")
+    return MESSAGES[task]

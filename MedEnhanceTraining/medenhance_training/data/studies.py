@@ -1,0 +1,67 @@
+"""Any CT study as normal dose: its axial slices, ready for simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from medenhance.errors import MedEnhanceError
+from medenhance.volume import Volume
+from medenhance_training.data.bank import NormalSlice
+
+AIR_HU = -1000.0
+# What CT scanners store at most; beyond lies padding below and clipped metal above.
+RANGE_HU = (-1024.0, 3071.0)
+_BODY_ABOVE_HU = -500.0
+
+
+def normal_slices(volume: Volume, weight: float = 1.0, least_body: float = 0.02) -> list[NormalSlice]:
+    """The axial slices of a CT study.
+
+    Args:
+        volume: CT, in HU; axes in any order.
+        weight: `NormalSlice.weight` of all slices of the study together.
+        least_body: Slices in which a smaller share of the pixels is body (above -500 HU) are left out.
+
+    Raises:
+        MedEnhanceError: input-unsuitable when it is not CT, has no square pixels or shows no body.
+    """
+    if volume.modality not in (None, "CT"):
+        raise MedEnhanceError("input-unsuitable", f"The study's modality is {volume.modality}.", "Give a CT study.")
+    array, spacing = _axial(volume)
+    if abs(spacing[1] / spacing[2] - 1) > 0.01:
+        raise MedEnhanceError(
+            "input-unsuitable",
+            f"Axial pixels are {spacing[2]:g} x {spacing[1]:g} mm, and the simulator needs square ones.",
+            "Resample the study first.",
+        )
+    kept = [hu for hu in (_clean(plane, volume.padding_below) for plane in array) if _shows_body(hu, least_body)]
+    if not kept:
+        raise MedEnhanceError("input-unsuitable", "No slice of the study shows a body.", "Are its values in HU?")
+    thickness = slice_thickness_mm(volume, spacing[0])
+    return [NormalSlice(hu, spacing[2], thickness, weight / len(kept)) for hu in kept]
+
+
+def slice_thickness_mm(volume: Volume, step_mm: float) -> float:
+    """The thickness that the headers state, else the distance of slices."""
+    stated = volume.series.slices[0].thickness_mm if volume.series is not None else None
+    return float(stated or step_mm)
+
+
+def _axial(volume: Volume) -> tuple[np.ndarray, tuple[float, float, float]]:
+    """The array with the axis nearest to the patient's length first, and the spacing of its axes in that order."""
+    lengthwise = np.abs(np.reshape(volume.grid.direction, (3, 3))[2])
+    axis = 2 - int(np.argmax(lengthwise))
+    spacing = list(volume.grid.spacing_mm[::-1])
+    spacing.insert(0, spacing.pop(axis))
+    return np.moveaxis(volume.array, axis, 0), (spacing[0], spacing[1], spacing[2])
+
+
+def _clean(plane: np.ndarray, padding_below: float | None) -> np.ndarray:
+    hu = plane.astype(np.float32)
+    if padding_below is not None:
+        hu = np.where(hu <= padding_below, np.float32(AIR_HU), hu)
+    return np.clip(hu, *RANGE_HU)
+
+
+def _shows_body(hu: np.ndarray, least_body: float) -> bool:
+    return float(np.mean(hu > _BODY_ABOVE_HU)) >= least_body

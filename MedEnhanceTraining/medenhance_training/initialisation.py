@@ -1,0 +1,34 @@
+"""Initial weights, where a method prescribes them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import nn
+
+Start = Literal["framework", "mtd-gan-released", "xavier-uniform"]
+
+
+def start_weights(network: nn.Module, start: Start) -> None:
+    """Set the weights of a new network in place.
+
+    Args:
+        start: "framework" leaves them; "mtd-gan-released" draws plain convolutions and linear layers from N(0, 0.01)
+            and leaves transposed convolutions; "xavier-uniform" draws all of them so (thesis, papers/004). Biases of
+            layers that are drawn become 0.
+    """
+    if start == "framework":
+        return
+    kinds = (nn.Conv2d, nn.Linear) if start == "mtd-gan-released" else (nn.Conv2d, nn.Linear, nn.ConvTranspose2d)
+    for layer in network.modules():
+        if isinstance(layer, kinds):
+            _draw(layer, start)
+
+
+def _draw(layer: nn.Conv2d | nn.Linear | nn.ConvTranspose2d, start: Start) -> None:
+    if start == "mtd-gan-released":
+        nn.init.normal_(layer.weight, 0.0, 0.01)
+    else:
+        nn.init.xavier_uniform_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)

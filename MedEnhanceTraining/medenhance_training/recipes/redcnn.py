@@ -1,0 +1,31 @@
+"""RED-CNN (Chen et al., IEEE TMI 2017), as published and in the compact shape that ships."""
+
+from __future__ import annotations
+
+from medenhance.intensity import Scale
+from medenhance.networks.redcnn import RedCnnConfig
+from medenhance_training.config import LoopConfig, RunConfig
+from medenhance_training.low_dose_data import LowDoseData
+from medenhance_training.objectives.supervised import SupervisedConfig
+from medenhance_training.optimizer import OptimizerConfig
+from medenhance_training.schedule import ScheduleConfig
+
+
+def redcnn() -> RunConfig:
+    """RED-CNN as published: 5 + 5 layers of 96 channels, 5x5 kernels, MSE, learning rate 1e-4 to 1e-5."""
+    optimizer = OptimizerConfig(kind="adam", lr=1e-4, schedule=ScheduleConfig(kind="cosine", floor=0.1))
+    # The final ReLU needs network units that are not negative: air is 0, as in SSinyu's (HU + 1024) / 4096.
+    intensity = Scale(center_hu=-1024.0, scale_hu=4096.0)
+    objective = SupervisedConfig(network=RedCnnConfig(), intensity=intensity, loss="mse", optimizer=optimizer)
+    loop = LoopConfig(samples=16_000_000, batch_size=160, ema_half_life_samples=0.0)
+    return RunConfig("redcnn", objective, LowDoseData(patch=64), loop)
+
+
+def redcnn_compact() -> RunConfig:
+    """The default denoiser that ships: a narrow RED-CNN on folded pixels, fast on a CPU in bfloat16."""
+    network = RedCnnConfig(channels=64, kernel=3, depth=6, padding="same", unshuffle=2, final_relu=False)
+    schedule = ScheduleConfig(kind="cosine", warmup_samples=5_000)
+    optimizer = OptimizerConfig(kind="adamw", lr=1e-3, clip_norm=1.0, schedule=schedule)
+    objective = SupervisedConfig(network=network, loss="l1", optimizer=optimizer)
+    loop = LoopConfig(samples=1_000_000, batch_size=32, ema_half_life_samples=20_000.0)
+    return RunConfig("redcnn-compact", objective, LowDoseData(patch=64), loop, precision="bf16-mixed")
