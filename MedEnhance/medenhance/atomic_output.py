@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +14,8 @@ from pathlib import Path
 from medenhance.errors import MedEnhanceError
 
 FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+PREFIX, SUFFIX = ".medenhance-", ".part"
+ABANDONED_AFTER_S = 24 * 3600.0
 
 
 @contextmanager
@@ -26,8 +30,7 @@ def staged(path: Path) -> Iterator[Path]:
     made: list[Path] = []
     try:
         made = _make_parents(path.parent)
-        stage = path.parent / f".medenhance-{secrets.token_hex(6)}.part"
-        stage.mkdir()
+        stage = new_stage(path)
         try:
             yield stage
         finally:
@@ -35,9 +38,18 @@ def staged(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise output_error(path, error) from error
     finally:
-        for folder in reversed(made):
+        for folder in made:
             with suppress(OSError):  # not empty: the output is in it
                 folder.rmdir()
+
+
+def new_stage(path: Path) -> Path:
+    """Create the temporary folder for ``path``: beside it, or in it where it is a mounted disk, as in a container."""
+    place = path if os.path.ismount(path) else path.parent
+    _remove_abandoned(place)
+    stage = place / f"{PREFIX}{secrets.token_hex(6)}{SUFFIX}"
+    stage.mkdir()
+    return stage
 
 
 def publish_file(written: Path, path: Path) -> None:
@@ -47,6 +59,10 @@ def publish_file(written: Path, path: Path) -> None:
 
 def publish_folder(stage: Path, path: Path) -> None:
     """Give a written folder its final name; an empty folder of that name may be there."""
+    if stage.parent == path:
+        for written in sorted(stage.iterdir()):
+            written.rename(path / written.name)
+        return
     if path.is_dir():
         path.rmdir()
     stage.rename(path)
@@ -68,7 +84,15 @@ def output_error(path: Path, error: OSError) -> MedEnhanceError:
 
 
 def _make_parents(folder: Path) -> list[Path]:
-    """Create ``folder`` with its parents and return those that were not there, outermost first."""
+    """Create ``folder`` with its parents and return those that were not there, innermost first."""
     missing = [p for p in (folder, *folder.parents) if not p.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    return missing[::-1]
+    return missing
+
+
+def _remove_abandoned(place: Path) -> None:
+    """Remove what killed runs left behind; a run that is alive has written within the last day."""
+    for stage in place.glob(f"{PREFIX}*{SUFFIX}"):
+        with suppress(OSError):
+            if time.time() - stage.stat().st_mtime > ABANDONED_AFTER_S:
+                shutil.rmtree(stage, ignore_errors=True)

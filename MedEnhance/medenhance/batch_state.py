@@ -62,6 +62,10 @@ class BatchState:
         """Note that a study's outputs are complete."""
         self._append({"output": self._key(output), "fingerprint": fingerprint, "facts": facts})
 
+    def give_up(self, outputs: Iterable[Path]) -> None:
+        """Note that a study failed: what is not there is no longer this batch's own."""
+        self._append({"gone": [self._key(path) for path in outputs if not path.exists()]})
+
     def _key(self, path: Path) -> str:
         return path.relative_to(self._folder).as_posix()
 
@@ -74,6 +78,9 @@ class BatchState:
 
     def _take(self, line: dict[str, Any]) -> None:
         self._own.update(line.get("begun", ()))
+        self._own.difference_update(line.get("gone", ()))
+        if "output" not in line:
+            return
         facts = line.get("facts")
         self._records[line["output"]] = Record(line["fingerprint"], facts is not None, facts or {})
 
@@ -111,4 +118,4 @@ def _object(line: str) -> dict[str, Any] | None:
         value = json.loads(line)
     except ValueError:
         return None
-    return value if isinstance(value, dict) and {"output", "fingerprint"} <= value.keys() else None
+    return value if isinstance(value, dict) else None

@@ -59,15 +59,20 @@ def find_studies(root: Path, progress: Progress) -> list[Study]:
 def _places(root: Path) -> Iterator[Path]:
     """Image files, and the topmost folders that hold DICOM files directly."""
     dicom_above: Path | None = None
-    for parent, folders, names in os.walk(root):
+    for parent, folders, names in os.walk(root, followlinks=True):
         folder = Path(parent)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not (name.startswith(".") or _leads_back(folder / name)))
         files = [folder / name for name in sorted(names) if not name.startswith(".")]
         yield from (file for file in files if image_format(file) is not None)
         below = dicom_above is not None and dicom_above in folder.parents
         if not below and any(_is_dicom_file(file) for file in files):
             dicom_above = folder
             yield folder
+
+
+def _leads_back(folder: Path) -> bool:
+    """Whether a link points to a folder that it lies in."""
+    return folder.is_symlink() and folder.resolve() in folder.parent.resolve().joinpath("x").parents
 
 
 def _is_dicom_file(file: Path) -> bool:

@@ -6,12 +6,8 @@ No network is used and no secret is reported.
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
-import importlib.util
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import urllib.request
@@ -22,29 +18,13 @@ from pathlib import Path
 from medenhance import __version__
 from medenhance.cache import cache_folder, free_disk_bytes, nearest_existing
 from medenhance.catalog import read_catalog
+from medenhance.dependencies import Dependency, examine_all, examine_torchvision
 from medenhance.download import MIRROR_VARIABLE
 from medenhance.errors import MedEnhanceError
 from medenhance.http_transfer import without_secrets
 from medenhance.manifest import Precision
 from medenhance.weights import place, verify
 
-REQUIRED = (
-    "numpy",
-    "torch",
-    "SimpleITK",
-    "safetensors",
-    "pydicom",
-    "highdicom",
-    "scipy",
-    "tyro",
-    "tqdm",
-    "requests",
-    "platformdirs",
-    "psutil",
-    "matplotlib",
-    "filelock",
-)
-OPTIONAL = ("distributed",)
 GAIN_EXPECTED = 1.3  # a shorter format that is not so much faster than fp32 is not worth its rounding
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
 
@@ -60,16 +40,6 @@ class Problem:
 
     essential: bool
     text: str
-
-
-@dataclass(frozen=True)
-class Dependency:
-    """A package: its version (None: not installed) and why it cannot be imported (empty: it can)."""
-
-    name: str
-    version: str | None
-    required: bool
-    problem: str
 
 
 @dataclass(frozen=True)
@@ -118,7 +88,7 @@ class Diagnosis:
     executable: str
     platform: str
     dependencies: tuple[Dependency, ...]
-    torchvision: str
+    torchvision: Dependency
     devices: tuple[Device, ...]
     auto_device: str
     memory_bytes: int
@@ -144,18 +114,18 @@ def diagnose(cache: Path | None = None) -> Diagnosis:
         cache: The cache folder; the user's own when None.
     """
     cache = cache or cache_folder()
-    dependencies = tuple(_dependency(name, required=name in REQUIRED) for name in (*REQUIRED, *OPTIONAL))
+    dependencies = examine_all()
     torch_works = not any(item.problem for item in dependencies if item.name in ("torch", "numpy", "psutil"))
     devices = tuple(_devices()) if torch_works else ()
     models, model_problems = _models(cache, run=torch_works)
     writable = _writable(cache)
-    torchvision, torchvision_problem = _torchvision()
+    torchvision = examine_torchvision()
     problems = (
         *_dependency_problems(dependencies),
         *_device_problems(devices, torch_works),
         *model_problems,
         *([] if writable else [Problem(False, f"The cache {cache} cannot be written; set MEDENHANCE_CACHE.")]),
-        *([torchvision_problem] if torchvision_problem else []),
+        *_dependency_problems((torchvision,)),
     )
     total, free = _memory() if torch_works else (0, 0)
     return Diagnosis(
@@ -179,24 +149,11 @@ def diagnose(cache: Path | None = None) -> Diagnosis:
     )
 
 
-def _dependency(name: str, *, required: bool) -> Dependency:
-    try:
-        version = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        version = None
-    if version is None and importlib.util.find_spec(name) is None:
-        return Dependency(name, None, required, "it is not installed" if required else "")
-    try:
-        importlib.import_module(name)
-    except (ImportError, OSError, RuntimeError, AttributeError) as error:  # what damaged packages raise
-        return Dependency(name, version, required, f"{type(error).__name__}: {error}")
-    return Dependency(name, version or "unknown", required, "")
-
-
 def _dependency_problems(dependencies: tuple[Dependency, ...]) -> Iterator[Problem]:
     for item in dependencies:
         if item.problem:
-            yield Problem(item.required, f"{item.name} cannot be used: {item.problem}. Install it with pip.")
+            advice = "Install it again with pip." if item.required else "Nothing here needs it; pip can uninstall it."
+            yield Problem(item.required, f"{item.name} cannot be used: {item.problem}. {advice}")
 
 
 def _devices() -> Iterator[Device]:
@@ -264,22 +221,6 @@ def _models(cache: Path, *, run: bool) -> tuple[tuple[Model, ...], list[Problem]
                 problems.append(Problem(entry.bundled, f"The model {entry.id}: {problem}"))
         models.append(Model(entry.id, where, problem))
     return tuple(models), problems
-
-
-def _torchvision() -> tuple[str, Problem | None]:
-    """Whether a torchvision is there and fits this PyTorch; imported in another process, for a misfit can crash."""
-    if importlib.util.find_spec("torchvision") is None:
-        return "not installed (not needed)", None
-    command = [sys.executable, "-c", "import torchvision; print(torchvision.__version__)"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"not examined ({error})", None
-    if done.returncode == 0:
-        return f"{done.stdout.strip()} (not needed)", None
-    lines = done.stderr.strip().splitlines() or [f"the process ended with {done.returncode}"]
-    text = f"torchvision is broken ({lines[-1]}). MedEnhance does not use it; `pip uninstall torchvision` removes it."
-    return "broken (not needed)", Problem(False, text)
 
 
 def _memory() -> tuple[int, int]:

@@ -21,6 +21,7 @@ _DPI = 150
 _LEFT, _RIGHT = 0.035, 0.965
 _INK, _GREY, _RULE = "#1a1a1a", "#6b6b6b", "#c8c8c8"
 _BEFORE, _AFTER, _ALERT, _CALM = "#8a8f98", "#1f6fb4", "#b3261e", "#2e6b34"
+_NONE = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
 _TISSUE_NAMES = {"air": "Air", "lung": "Lung", "fat": "Fat", "soft": "Soft tissue", "bone": "Bone"}
 _COLUMNS = (  # right end of a column in the table's width, heading
@@ -83,13 +84,18 @@ def _draw_heading(figure: Any, report: TrustReport) -> None:
     run = report.run
     figure.text(_LEFT, 0.958, "CT denoising: trust report", size=17, weight="bold", color=_INK)
     figure.text(_RIGHT, 0.96, report.notice, size=10.5, weight="bold", color=_ALERT, ha="right")
-    memory = "" if run.peak_memory_mb is None else f"   ·   {run.peak_memory_mb:.0f} MB"
     depth, height, width = report.shape
-    facts = (
-        f"{run.model_id} {run.model_version}   ·   weights {run.weights_sha256[:12]}   ·   strength {run.strength:g}"
-        f"   ·   {run.device}, {run.precision}   ·   {run.seconds:.1f} s{memory}   ·   {width} x {height} x {depth} voxels"
-    )
-    figure.text(_LEFT, 0.928, facts, size=9, color=_GREY)
+    facts = [
+        f"{run.model_id} {run.model_version}",
+        f"weights {run.weights_sha256[:12]}",
+        f"strength {run.strength:g}",
+        f"{run.device}, {run.precision}",
+        f"{run.seconds:.1f} s",
+        f"{width} x {height} x {depth} voxels",
+    ]
+    if run.peak_memory_mb is not None:
+        facts.append(f"peak memory {run.peak_memory_mb:.0f} MB")
+    figure.text(_LEFT, 0.928, "   ·   ".join(facts), size=9, color=_GREY)
 
 
 def _draw_panels(
@@ -102,14 +108,14 @@ def _draw_panels(
     window = f"{_signed(lo)} to {hi:g} HU"
     place = f"slice {index + 1} of {report.shape[0]}"
     panels = (
-        (before, WINDOW_HU, "Input", f"{place},  {window}"),
-        (after, WINDOW_HU, "Denoised", window),
-        (removed, (-limit, limit), "Removed", f"input minus denoised,  {_signed(-limit)} to {limit:g} HU"),
+        (before, WINDOW_HU, "black", "Input", f"{place},  {window}"),
+        (after, WINDOW_HU, "black", "Denoised", window),
+        (removed, (-limit, limit), "#808080", "Removed", f"input minus denoised,  {_signed(-limit)} to {limit:g} HU"),
     )
     width, gap = 0.298, 0.018
-    for n, (image, (low, high), title, note) in enumerate(panels):
+    for n, (image, (low, high), empty, title, note) in enumerate(panels):
         left = _LEFT + n * (width + gap)
-        axes = figure.add_axes((left, 0.475, width, 0.415), facecolor="black", xticks=[], yticks=[])
+        axes = figure.add_axes((left, 0.475, width, 0.415), facecolor=empty, xticks=[], yticks=[])
         axes.imshow(image, cmap="gray", vmin=low, vmax=high, aspect=aspect, interpolation="antialiased")
         axes.set_anchor("C")
         axes.set_adjustable("datalim")
@@ -150,14 +156,14 @@ def _draw_table(axes: Any, rows: tuple[TissueRow, ...]) -> None:
 
 def _cells(row: TissueRow) -> tuple[str, ...]:
     before, after = row.noise_sd_before_hu, row.noise_sd_after_hu
-    noise = ("–", "–", "–")
+    noise = (_NONE, _NONE, _NONE)
     if before is not None and after is not None:
-        change = f"{100 * (after - before) / before:+.0f}" if before > 0 else "–"
+        change = f"{100 * (after - before) / before:+.0f}" if before > 0 else _NONE
         noise = (f"{before:.1f}", f"{after:.1f}", change.replace("-", _MINUS))
-    bias = "–"
+    bias = _NONE
     if row.bias_hu is not None:
         bias = f"{row.bias_hu:+.1f} ± {row.bias_standard_error_hu:.1f}".replace("-", _MINUS)
-    return (_TISSUE_NAMES.get(row.tissue, row.tissue), *noise, bias, str(row.num_regions or "–"))
+    return (_TISSUE_NAMES.get(row.tissue, row.tissue), *noise, bias, str(row.num_regions or _NONE))
 
 
 def _draw_spectra(axes: Any, report: TrustReport) -> None:
@@ -165,7 +171,8 @@ def _draw_spectra(axes: Any, report: TrustReport) -> None:
     axes.set_title("Noise power spectrum", size=10.5, weight="bold", color=_INK, loc="left", pad=8)
     if before is None or after is None or report.noise_power_tissue is None:
         axes.axis("off")
-        axes.text(0, 0.9, f"Not measured: {report.noise_power_note}.", size=9, color=_GREY, transform=axes.transAxes)
+        why = textwrap.fill(f"Not measured: {report.noise_power_note}.", 60)
+        axes.text(0, 0.95, why, size=9, color=_GREY, va="top", transform=axes.transAxes)
         return
     where = f"{_TISSUE_NAMES[report.noise_power_tissue].lower()}, {before.num_regions} regions of {before.side_px} px"
     axes.set_title(where, size=8.5, color=_GREY, loc="right", pad=8)
@@ -190,20 +197,20 @@ def _draw_curves(axes: Any, before: NoisePower, after: NoisePower) -> None:
     axes.set_xlim(0, before.frequency[-1])
     axes.set_ylim(0, 1.05 * max(max(line.get_ydata()) for line in axes.lines) or 1.0)
     axes.legend(
-        frameon=False, fontsize=8, labelcolor=_INK, loc="upper left", bbox_to_anchor=(-0.02, -0.25), ncols=3,
-        handlelength=1.4, columnspacing=1.2, borderaxespad=0,
+        frameon=False, fontsize=7.8, labelcolor=_INK, loc="upper left", bbox_to_anchor=(-0.02, -0.25), ncols=3,
+        handlelength=1.3, columnspacing=1.0, borderaxespad=0,
     )  # fmt: skip
 
 
 def _draw_verdict(figure: Any, report: TrustReport) -> None:
-    index = report.residual_structure
-    text = "not measured" if index is None else f"{index:.3f}"
     figure.text(_LEFT, 0.105, "Residual structure index", size=9.5, weight="bold", color=_INK)
-    figure.text(_LEFT + 0.17, 0.105, text, size=9.5, color=_INK)
-    figure.text(
-        _LEFT + 0.225, 0.105, "share of what was removed near structures that follows the anatomy; 0: noise only",
-        size=8.5, color=_GREY,
-    )  # fmt: skip
+    index, amplitude = report.residual_structure, report.residual_structure_hu
+    if index is None or amplitude is None:
+        figure.text(_LEFT + 0.17, 0.105, f"not measured: {report.residual_structure_note}", size=8.5, color=_GREY)
+    else:
+        meaning = f"share of anatomy in what was removed near structures, about {amplitude:.1f} HU; 0 is noise only"
+        figure.text(_LEFT + 0.17, 0.105, f"{index:.3f}", size=9.5, color=_INK)
+        figure.text(_LEFT + 0.22, 0.105, meaning, size=8.5, color=_GREY)
     lines, color = _warning_lines(report)
     for n, line in enumerate(lines):
         figure.text(_LEFT, 0.078 - 0.0195 * n, line, size=8.8, color=color)

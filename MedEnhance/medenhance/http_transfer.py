@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import requests
 
-BLOCK_BYTES = 1 << 16
+BLOCK_BYTES = 1 << 13  # what arrived of an unfinished block is lost when the connection breaks
 
 
 class RefusedError(Exception):
@@ -141,8 +141,9 @@ def _first_byte(response: requests.Response, part: PartialFile) -> int:
 
 def _append(response: requests.Response, part: PartialFile, first: int, report: Callable[[int], None]) -> None:
     with part.path.open("r+b" if first else "wb") as stream:
-        stream.seek(first)
-        stream.truncate()
+        if first:
+            stream.seek(first)
+            stream.truncate()
         for block in response.iter_content(BLOCK_BYTES):
             stream.write(block)
             if stream.tell() > part.size_bytes:

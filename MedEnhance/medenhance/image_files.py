@@ -6,26 +6,26 @@ Written slice by slice, so that writing needs memory for one slice; reading need
 from __future__ import annotations
 
 import gzip
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813
 
 from medenhance.atomic_output import publish_file, staged
 from medenhance.errors import MedEnhanceError
 from medenhance.image_headers import META_TYPES, meta_header, nrrd_header
-from medenhance.nifti import DATA_OFFSET, is_sheared, nifti_header, read_nifti
+from medenhance.nifti import is_sheared, nifti_header, read_nifti
 from medenhance.progress import Progress, Silent, checkpoint
-from medenhance.value_checks import check_finite, fill_threshold
+from medenhance.value_checks import check_finite, fill_threshold, scale_warnings
 from medenhance.volume import Grid, Vector, Volume
 
 FORMATS = (".nrrd", ".mha", ".mhd", ".nii", ".nii.gz")
-MODALITY_KEY = "MedEnhance.modality"
-POSITIONS_KEY = "MedEnhance.slice_origins_mm"
-EVEN_TOLERANCE = 1e-6
+MODALITY_KEY = "MedEnhance_modality"
+POSITIONS_KEY = "MedEnhance_slice_origins_mm"
+MOVED_MM = 1e-3
 
 
 def image_format(path: Path) -> str | None:
@@ -47,14 +47,20 @@ def read_image(path: Path) -> Volume:
     else:
         array, grid, notes, warnings = _read_with_itk(path)
     check_finite(array, path.name)
+    modality = notes.get(MODALITY_KEY)
     return Volume(
         array=array,
         grid=grid,
-        modality=notes.get(MODALITY_KEY),
+        modality=modality,
         padding_below=fill_threshold(array),
-        warnings=warnings,
+        warnings=warnings + (scale_warnings(array) if modality in (None, "CT") else ()),
         file_dtype=array.dtype,
     )
+
+
+def raw_file(path: Path) -> Path:
+    """Where the voxels of a .mhd file go."""
+    return path.with_suffix(".raw")
 
 
 def write_image(volume: Volume, path: Path, notes: dict[str, str], progress: Progress | None = None) -> tuple[str, ...]:
@@ -63,7 +69,7 @@ def write_image(volume: Volume, path: Path, notes: dict[str, str], progress: Pro
     Args:
         volume: What to write.
         path: Its suffix is one of `FORMATS`.
-        notes: How the voxels came about; NRRD keeps them as key-value pairs, the others as a comment.
+        notes: How the voxels came about; NRRD and MetaImage keep them as fields, NIfTI as its description.
         progress: Told how far writing is.
 
     Returns:
@@ -139,7 +145,7 @@ def _with_stored_positions(grid: Grid, text: str | None, num_slices: int) -> Gri
     if positions.shape != (num_slices, 3):
         return grid
     expected = np.stack([grid.slice_positions(num_slices)[0], grid.slice_positions(num_slices)[-1]])
-    if np.abs(positions[[0, -1]] - expected).max() > 1e-3:  # moved or resampled by another program
+    if np.abs(positions[[0, -1]] - expected).max() > MOVED_MM:  # moved or resampled by another program
         return grid
     origins: list[Vector] = [(float(x), float(y), float(z)) for x, y, z in positions]
     return Grid(grid.spacing_mm, grid.origin_mm, grid.direction, tuple(origins))
@@ -148,7 +154,7 @@ def _with_stored_positions(grid: Grid, text: str | None, num_slices: int) -> Gri
 def _geometry_warnings(grid: Grid, suffix: str) -> tuple[str, ...]:
     warnings: tuple[str, ...] = ()
     if grid.slice_origins_mm is not None:
-        kept = "as a note that only this program reads" if suffix == ".nrrd" else "nowhere in this format"
+        kept = "in a note that only MedEnhance reads" if suffix not in (".nii", ".nii.gz") else "nowhere in this format"
         warnings += (
             f"The slices do not lie at equal steps, but {suffix} files can only hold equal ones: the mean step of "
             f"{grid.spacing_mm[2]:.4g} mm was written, so lengths and positions across slices are wrong in other "
@@ -169,9 +175,8 @@ def _write_files(
     shape, grid = volume.array.shape, volume.grid
     stored_dtype = dtype.newbyteorder("<")
     if suffix == ".mhd":
-        raw = path.with_suffix(".raw")
-        path.write_bytes(meta_header(shape, dtype, grid, notes, raw.name))
-        header, target = b"", raw
+        target, header = raw_file(path), b""
+        path.write_bytes(meta_header(shape, dtype, grid, _all_notes(volume, notes), target.name))
     else:
         header, target = _header(suffix, volume, dtype, notes), path
     num_clipped = 0
@@ -188,14 +193,15 @@ def _write_files(
 def _header(suffix: str, volume: Volume, dtype: np.dtype, notes: dict[str, str]) -> bytes:
     shape, grid = volume.array.shape, volume.grid
     if suffix == ".mha":
-        return meta_header(shape, dtype, grid, notes, "LOCAL")
+        return meta_header(shape, dtype, grid, _all_notes(volume, notes), "LOCAL")
     if suffix == ".nrrd":
-        return nrrd_header(shape, dtype, grid, {**_nrrd_notes(volume), **notes})
+        return nrrd_header(shape, dtype, grid, _all_notes(volume, notes))
     return nifti_header(shape, dtype, grid, "; ".join(notes.values()))
 
 
-def _nrrd_notes(volume: Volume) -> dict[str, str]:
-    notes = {}
+def _all_notes(volume: Volume, notes: dict[str, str]) -> dict[str, str]:
+    """With what these formats cannot say otherwise."""
+    notes = dict(notes)
     if volume.modality:
         notes[MODALITY_KEY] = volume.modality
     if volume.grid.slice_origins_mm is not None:
@@ -218,7 +224,10 @@ def as_dtype(plane: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, int]:
     """Round to nearest and clip to the range of an integer type; returns the plane and how many voxels were clipped."""
     if plane.dtype.newbyteorder("<") == dtype or dtype.kind == "f":
         return plane.astype(dtype, copy=False), 0
-    limits = np.iinfo(dtype)
-    rounded = np.rint(plane) if plane.dtype.kind == "f" else plane
-    outside = int(np.count_nonzero((rounded < limits.min) | (rounded > limits.max)))
-    return np.clip(rounded, limits.min, limits.max).astype(dtype), outside
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    if plane.dtype.kind == "f":
+        # float64 holds every 32-bit limit; the limits of 64 bit are taken to the next value inside.
+        plane = np.rint(plane.astype(np.float64))
+        low, high = (float(v) if int(float(v)) == v else float(np.nextafter(float(v), 0)) for v in (low, high))
+    outside = int(np.count_nonzero((plane < low) | (plane > high)))
+    return np.clip(plane, low, high).astype(dtype), outside

@@ -73,16 +73,15 @@ def meta_header(shape: tuple[int, ...], dtype: np.dtype, grid: Grid, notes: dict
         shape: (D, H, W).
         dtype: Voxel type.
         grid: Where the voxels lie.
-        notes: Put into the comment.
+        notes: Fields to store; keys hold no blank.
         data_file: "LOCAL" when the voxels follow the header, else the name of the file that holds them.
     """
     depth, height, width = shape
-    comment = "; ".join(f"{key}: {value}" for key, value in notes.items())
     # MetaImage stores the direction by columns: the unit vectors of I, J, K one after the other.
     matrix = np.reshape(grid.direction, (3, 3)).T.ravel()
     lines = [
         "ObjectType = Image",
-        *([f"Comment = {' '.join(comment.split())[:250]}"] if comment else []),
+        *(f"{key} = {' '.join(value.split())}" for key, value in notes.items()),
         "NDims = 3",
         "BinaryData = True",
         "BinaryDataByteOrderMSB = False",

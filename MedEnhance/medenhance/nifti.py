@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -69,7 +70,9 @@ def read_nifti(path: Path) -> tuple[np.ndarray, NiftiHeader]:
             header = parse_header(file.read(HEADER_SIZE), path.name)
             file.seek(header.offset)
             stored = _read_voxels(file, header)
-    except (OSError, EOFError, struct.error, gzip.zlib.error) as error:  # type: ignore[attr-defined]
+            while file.read(1 << 20):  # to the end, where gzip checks its sum
+                pass
+    except (OSError, EOFError, struct.error, zlib.error) as error:
         raise _unreadable(path.name, str(error) or type(error).__name__) from error
     return _true_values(stored, header), header
 
@@ -240,5 +243,7 @@ def _true_values(stored: np.ndarray, header: NiftiHeader) -> np.ndarray:
 
 def _unreadable(name: str, reason: str) -> MedEnhanceError:
     return MedEnhanceError(
-        "input-unreadable", f"{name} cannot be read as NIfTI: {reason}.", "The file is damaged; copy or export it again."
+        "input-unreadable",
+        f"{name} cannot be read as NIfTI: {reason}.",
+        "The file is damaged; copy or export it again.",
     )

@@ -21,7 +21,6 @@ from medenhance.strict_json import from_json
 
 FORMAT = "medenhance-pack-1"
 LARGEST_INDEX_BYTES = 4 << 20
-LARGEST_FILE_BYTES = 8 << 30
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the zip format knows no earlier time
 _BLOCK_BYTES = 1 << 20
 
@@ -89,6 +88,10 @@ def read_index(pack: zipfile.ZipFile) -> list[ModelEntry]:
     if sorted(found) != sorted(stated):
         strange = sorted(stated ^ set(found)) or sorted(found)
         raise damaged(f"it does not hold exactly the files that it states: {', '.join(strange[:3])}")
+    for file in (file for entry in entries for file in entry.files):
+        size = pack.getinfo(member_name(file)).file_size
+        if size != file.size_bytes:
+            raise damaged(f"{file.name} has {size} bytes instead of {file.size_bytes}")
     return entries
 
 
@@ -107,8 +110,6 @@ def extract(pack: zipfile.ZipFile, files: Sequence[WeightsFile], folder: Path, p
     total, done = sum(file.size_bytes for file in files), 0
     copies = {}
     for number, file in enumerate(files):
-        if file.size_bytes > LARGEST_FILE_BYTES:
-            raise damaged(f"{file.name} is stated to be larger than {LARGEST_FILE_BYTES} bytes")
         copy = folder / str(number) / file.name
         copy.parent.mkdir()
         with pack.open(member_name(file)) as source, copy.open("wb") as target:

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from medenhance import devices, networks
 from medenhance.errors import MedEnhanceError
 from medenhance.intensity import IntensityMap, intensity_map
-from medenhance.manifest import ModelEntry
+from medenhance.manifest import ModelEntry, Precision
 from medenhance.progress import Progress, Silent, checkpoint
 from medenhance.tiling import blend_tiles, pad_to_multiple
 from medenhance.weights import load_state
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
 SMALLEST_TILE = 64  # pixels; below this a network sees too little of the surroundings to be trusted
 MEMORY_SHARE = 0.6  # of what is free; the rest is for the allocator and for what else runs
 SLAB_ON_ACCELERATOR = 8  # slices a call; one slice already fills a CPU
@@ -37,14 +37,14 @@ class Predictor:
     """
 
     def __init__(
-        self, entry: ModelEntry, network: nn.Module, *, device: torch.device | None = None, precision: str = "fp32"
+        self, entry: ModelEntry, network: nn.Module, *, device: torch.device | None = None, precision: Precision = "fp32"
     ) -> None:
         """Take `network`, with its weights loaded, over to `device` and `precision`."""
         self.entry = entry
         self.device = device or torch.device("cpu")
-        self.precision = precision
+        self.precision: Precision = precision
         self.intensity: IntensityMap = intensity_map(entry.intensity)
-        network = network.eval().to(device=self.device, dtype=DTYPES[precision])
+        network = network.eval().to(device=self.device, dtype=devices.DTYPES[precision])
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._tile = entry.tiling.tile
 
@@ -147,7 +147,7 @@ class Predictor:
 
     def _fitting_tile(self, x: Tensor, progress: Progress) -> int | None:
         """None when whole slices fit into the free memory, otherwise the edge length of a tile that does."""
-        itemsize = DTYPES[self.precision].itemsize
+        itemsize = devices.DTYPES[self.precision].itemsize
         per_pixel = networks.spec(self.entry.network).bytes_per_pixel(self._config(), itemsize) * len(x)
         available = MEMORY_SHARE * devices.free_memory_bytes(self.device)
         height, width = x.shape[-2:]

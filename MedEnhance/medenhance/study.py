@@ -7,14 +7,13 @@ else a folder of DICOM files.
 from __future__ import annotations
 
 import re
-import secrets
 from pathlib import Path
 
-from medenhance.atomic_output import output_error
+from medenhance.atomic_output import new_stage, output_error
 from medenhance.dicom.derived import Derivation, write_derived
 from medenhance.dicom.read import read_dicom
 from medenhance.errors import MedEnhanceError
-from medenhance.image_files import FORMATS, image_format, read_image, write_image
+from medenhance.image_files import FORMATS, image_format, raw_file, read_image, write_image
 from medenhance.progress import Progress, Silent
 from medenhance.volume import Volume
 
@@ -93,6 +92,10 @@ def check_output(path: Path, input_path: Path) -> None:
         if input_path.is_file() and image_format(input_path) is not None:
             raise MedEnhanceError("output-refused", NO_SOURCE, f"Write one of {', '.join(FORMATS)} instead.")
     _refuse_in_the_way(path, input_path, as_image)
+    if image_format(path) == ".mhd" and raw_file(path).exists() and not path.exists():
+        raise MedEnhanceError(
+            "output-refused", f"{raw_file(path)} exists and belongs to something else.", "Choose another name."
+        )
     _refuse_occupied(path, is_file=as_image or _is_dicom_file(path))
     _refuse_unwritable(path)
 
@@ -136,10 +139,8 @@ def _refuse_occupied(path: Path, is_file: bool) -> None:
 
 def _refuse_unwritable(path: Path) -> None:
     """Try it: permission bits do not tell the truth on network drives, on Windows or for root."""
-    folder = next(p for p in (path.parent, *path.parent.parents) if p.exists())
-    probe = folder / f".medenhance-{secrets.token_hex(6)}.probe"
+    missing = [p for p in path.parents if not p.exists()]
     try:
-        probe.mkdir()
-        probe.rmdir()
+        new_stage(missing[-1] if missing else path).rmdir()
     except OSError as error:
         raise output_error(path, error) from error

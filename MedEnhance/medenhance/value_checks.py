@@ -7,7 +7,12 @@ import numpy as np
 from medenhance.errors import MedEnhanceError
 
 LOWEST_CT_HU = -1024.0
+HIGHEST_CT_HU = 3071.0
 MAX_SAMPLED_SLICES = 16
+DEPTH_OF_SEARCH_HU = 1 << 14
+NEARBY_HU = 10
+LEAST_FILLED_VOXELS = 4
+LEAST_FILLED_FRACTION = 1e-4
 
 
 def check_finite(array: np.ndarray, name: str) -> None:
@@ -39,26 +44,34 @@ def check_finite(array: np.ndarray, name: str) -> None:
 
 
 def fill_threshold(array: np.ndarray) -> float | None:
-    """The `padding_below` of a volume in HU: values below -1024 do not come out of a CT reconstruction, they fill the
-    outside of it (-1500, -2000 and -3024 are common).
+    """Find the value that fills the outside of the reconstruction where no file says it, as `padding_below` in HU.
+
+    Common ones are -1500, -2000 and -3024. They stand out below -1024 as one value that is frequent and has nothing
+    near it, whereas the noise of air (sharp kernels reach far below -1024 in the trachea) is spread out.
 
     Args:
         array: (D, H, W), HU.
+
+    Returns:
+        Half way between the fill and -1024, so that voxels interpolated between fill and air count as padding too;
+        None when nothing is filled.
     """
-    lowest = min(float(plane.min()) for plane in array)
-    return just_below(LOWEST_CT_HU) if lowest < LOWEST_CT_HU else None
+    counts = np.zeros(DEPTH_OF_SEARCH_HU, np.int64)
+    for plane in array:
+        depths = LOWEST_CT_HU - plane[plane < LOWEST_CT_HU].astype(np.float64)
+        counts += np.bincount(np.minimum(depths, DEPTH_OF_SEARCH_HU - 1).astype(np.int64), minlength=len(counts))
+    nearby = np.convolve(counts, np.ones(2 * NEARBY_HU + 1, np.int64), mode="same") - counts
+    frequent = counts >= max(LEAST_FILLED_VOXELS, LEAST_FILLED_FRACTION * array.size)
+    fills = np.flatnonzero(frequent & (counts > nearby))
+    return None if len(fills) == 0 else LOWEST_CT_HU - float(fills[0]) / 2
 
 
-def just_below(value: float) -> float:
-    """The largest float32 below ``value``."""
-    return float(np.nextafter(np.float32(value), np.float32(-np.inf)))
-
-
-def offset_warnings(array: np.ndarray) -> tuple[str, ...]:
-    """Warn when CT values look like HU + 1000.
+def scale_warnings(array: np.ndarray) -> tuple[str, ...]:
+    """Warn when CT values do not look like HU.
 
     A scan of a body in HU has little between 850 and 1200 (dense bone) and, unless it is cropped to soft tissue, air.
-    In one that is shifted up by 1000 (or 1024) soft tissue lies there and nothing lies below -300.
+    In one that is shifted up by 1000 (or 1024) soft tissue lies there and nothing lies below -300. Values far above
+    3071, the highest of 12 bit, are stored values without their scale.
 
     Args:
         array: (D, H, W), supposed to be HU.
@@ -66,6 +79,12 @@ def offset_warnings(array: np.ndarray) -> tuple[str, ...]:
     step = max(1, len(array) // MAX_SAMPLED_SLICES)
     sample = array[::step]
     size = sum(plane.size for plane in sample)
+    num_high = sum(int(np.count_nonzero(plane > HIGHEST_CT_HU)) for plane in sample)
+    if num_high > 0.5 * size:
+        return (
+            f"{100 * num_high / size:.0f} % of the voxels lie above {HIGHEST_CT_HU:.0f}: these look like stored values "
+            "without their scale, not HU. They are taken as they are.",
+        )
     num_low = sum(int(np.count_nonzero(plane < -300)) for plane in sample)
     num_shifted_tissue = sum(int(np.count_nonzero((plane > 850) & (plane < 1200))) for plane in sample)
     if num_low > 0.001 * size or num_shifted_tissue < 0.15 * size:

@@ -195,14 +195,18 @@ def save(
     Returns:
         ``entry`` with the written file as its `files`, which keep the urls of a file of the same name.
     """
+    import torch
     from safetensors.torch import save as serialized
 
     header = entry_to_json(entry)
     del header["files"]
     metadata = {"format": FORMAT, "network": entry.network, "config": _json(entry.config), "entry": _json(header)}
     tensors = {**state, GOLDEN[0]: golden_input, GOLDEN[1]: golden_output}
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    path.write_bytes(_with_sorted_header(serialized(tensors, metadata)))
+    # Copies, because the format knows no tensors that share memory.
+    copies = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
+    path.write_bytes(_with_sorted_header(serialized(copies, metadata)))
     urls = next((file.urls for file in entry.files if file.name == path.name), ())
     return replace(entry, files=(WeightsFile(path.name, urls, sha256_of(path), path.stat().st_size),))
 

@@ -1,86 +1,154 @@
-"""The command `medenhance-train`. Nothing heavy is imported before its subcommand is known."""
+"""The command line: `medenhance-train` and `python -m medenhance_training`.
+
+Nothing heavy is imported before it is known which command runs.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from medenhance.errors import MedEnhanceError
+from medenhance_training import __version__
 
-USAGE = """usage: medenhance-train COMMAND ...
+Words = list[str]
+Parameters = TypeVar("Parameters")
 
-Trains, evaluates and publishes the networks of MedEnhance. Research use only.
+USAGE_ERROR = 2
 
-commands:
-  recipes                  list what can be trained
-  simulate low-dose-ct     make low-dose training data from normal-dose studies
-  fit RECIPE               train; `fit RECIPE --help` lists every setting
-  evaluate                 measure a trained network on whole studies
-  export                   turn a run into weights and a manifest entry
-  benchmark low-dose-ct    one table: classical methods and networks on held-out slices
 
-`medenhance-train COMMAND --help` says more about each."""
+@dataclass(frozen=True)
+class Command:
+    """A command of one or two words.
+
+    Attributes:
+        summary: Its line in the overview.
+        run: Reads the words after its own, does it, and returns the exit status.
+    """
+
+    summary: str
+    run: Callable[[Words], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
+    Args:
+        arguments: Words after the program's name; those of this process when None.
+
     Returns:
-        The exit status: 0, 1 for an error that a message explains, 2 for a command that does not exist.
+        The exit status: 0 for success, 1 for an error, 2 for a command that does not exist, 130 when cancelled.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(USAGE)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words in (["--version"], ["-V"]):
+        print(f"medenhance-train {__version__}")
         return 0
-    command = _command(arguments)
-    if command is None:
-        print(f"medenhance-train: unknown command {' '.join(arguments[:2])!r}\n\n{USAGE}", file=sys.stderr)
-        return 2
-    run, words = command
-    try:
-        run(arguments[words:])
-    except MedEnhanceError as error:
-        print(f"medenhance-train: {error}", file=sys.stderr)
-        return 1
+    if not words or words[0] in ("-h", "--help"):
+        print(overview())
+        return 0
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        if name in COMMANDS:
+            return _guarded(COMMANDS[name], words[length:])
+    print(f"medenhance-train has no command {' '.join(words[:2])!r}.\n\n{overview()}", file=sys.stderr)
+    return USAGE_ERROR
+
+
+def overview() -> str:
+    """What commands there are, one line each."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            f"MedEnhance training {__version__}: train, evaluate and publish networks. Research use only.",
+            "",
+            "usage: medenhance-train COMMAND ...",
+            "",
+            *lines,
+            "",
+            "`medenhance-train COMMAND --help` explains a command.",
+        ]
+    )
+
+
+def _guarded(command: Command, words: Words) -> int:
+    """Run a command; whatever goes wrong becomes words on stderr and an exit status."""
+    from medenhance.__main__ import guarded
+    from medenhance.terminal import stop_cleanly_when_terminated, use_utf8
+
+    use_utf8()
+    stop_cleanly_when_terminated()
+    return guarded(lambda: command.run(words))
+
+
+def _parse(parameters: type[Parameters], name: str, words: Words, default: Any = None) -> Parameters:
+    import tyro
+
+    settings = {} if default is None else {"default": default}
+    return tyro.cli(parameters, prog=f"medenhance-train {name}", args=words, **settings)
+
+
+def _recipes(words: Words) -> int:
+    from medenhance.errors import MedEnhanceError
+    from medenhance_training.commands.recipes import recipe_lines
+
+    if words:
+        raise MedEnhanceError("bad-option", f"recipes takes no arguments, not {' '.join(words)!r}.")
+    print("\n".join(recipe_lines()))
     return 0
 
 
-def _command(arguments: list[str]) -> tuple[Callable[[list[str]], None], int] | None:
-    """The longest command that the arguments begin with, and how many words it has."""
-    for words in (2, 1):
-        name = " ".join(arguments[:words])
-        if name in COMMANDS:
-            return COMMANDS[name], words
-    return None
-
-
-def _recipes(arguments: list[str]) -> None:
-    if arguments:
-        raise MedEnhanceError("bad-option", f"recipes takes no arguments, not {arguments}.")
-    from medenhance_training.commands.recipes import recipe_lines
-
-    print("\n".join(recipe_lines()))
-
-
-def _fit(arguments: list[str]) -> None:
-    if not arguments or arguments[0].startswith("-"):
-        print("usage: medenhance-train fit RECIPE [settings]\n\nRecipes:")
-        _recipes([])
-        return
-    import tyro
-
+def _fit(words: Words) -> int:
+    if not words or words[0].startswith("-"):
+        print("usage: medenhance-train fit RECIPE [settings]\n\nRecipes:\n")
+        return _recipes([])
     from medenhance_training.commands.fit import fit
     from medenhance_training.config import RunConfig
     from medenhance_training.recipes import recipe
 
-    name = arguments[0]
-    fit(tyro.cli(RunConfig, default=recipe(name), args=arguments[1:], prog=f"medenhance-train fit {name}"))
+    fit(_parse(RunConfig, f"fit {words[0]}", words[1:], default=recipe(words[0])))
+    return 0
 
 
-COMMANDS: dict[str, Callable[[list[str]], None]] = {
-    "recipes": _recipes,
-    "fit": _fit,
+def _simulate(words: Words) -> int:
+    from medenhance.terminal import TerminalProgress
+    from medenhance_training.commands.simulate import SimulateLowDoseCt, simulate_low_dose_ct
+
+    parameters = _parse(SimulateLowDoseCt, "simulate low-dose-ct", words)
+    with TerminalProgress() as progress:
+        written = simulate_low_dose_ct(parameters, progress)
+    print("\n".join(map(str, written)))
+    return 0
+
+
+def _evaluate(words: Words) -> int:
+    from medenhance_training.commands.evaluate import Evaluate, run
+
+    return run(_parse(Evaluate, "evaluate", words))
+
+
+def _export(words: Words) -> int:
+    from medenhance_training.commands.export import Export, run
+
+    return run(_parse(Export, "export", words))
+
+
+def _benchmark(words: Words) -> int:
+    from medenhance_training.commands.benchmark import BenchmarkLowDoseCt, run
+
+    return run(_parse(BenchmarkLowDoseCt, "benchmark low-dose-ct", words))
+
+
+COMMANDS = {
+    "recipes": Command("List what can be trained.", _recipes),
+    "simulate low-dose-ct": Command("Add the noise of a lower dose to a normal-dose CT study.", _simulate),
+    "fit": Command("Train: fit RECIPE; `fit RECIPE --help` lists every setting.", _fit),
+    "evaluate": Command("Measure a run, a weights file or a model on held-out slices.", _evaluate),
+    "export": Command("Turn a run into weights, a manifest entry and a model card.", _export),
+    "benchmark low-dose-ct": Command("Compare classical methods and networks in one table.", _benchmark),
 }
+
 
 if __name__ == "__main__":
     sys.exit(main())

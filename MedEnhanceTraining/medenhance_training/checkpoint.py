@@ -106,7 +106,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise MedEnhanceError("input-missing", f"there is no checkpoint {path}.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
         raise MedEnhanceError("input-unreadable", f"{path} is not a readable checkpoint: {error}") from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise MedEnhanceError("input-unreadable", f"{path} is not a checkpoint of this program (schema {SCHEMA}).")
@@ -141,7 +141,7 @@ def resume(run: Path, state: TrainingState) -> None:
     except (KeyError, ValueError, RuntimeError) as error:
         raise MedEnhanceError(
             "input-unsuitable",
-            f"{path} does not fit this configuration: {error}",
+            f"{path} does not fit this configuration: {_first_mismatch(error)}",
             "Resume with the configuration of its run.json, or start a new run with --init-from.",
         ) from error
 
@@ -173,5 +173,12 @@ def initialise(networks: Mapping[str, nn.Module], published_name: str, path: Pat
         try:
             networks[name].load_state_dict(earlier[name])
         except RuntimeError as error:
-            raise MedEnhanceError("input-unsuitable", f"{name} of {path} has another shape: {error}") from error
+            raise MedEnhanceError(
+                "input-unsuitable", f"{name} of {path} has another shape: {_first_mismatch(error)}"
+            ) from error
     return shared
+
+
+def _first_mismatch(error: Exception) -> str:
+    """The framework lists every tensor that does not fit; one is enough."""
+    return " ".join(str(error).split("\n\t")[:2])

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 import tyro
 
+from medenhance.errors import MedEnhanceError
 from medenhance_training.objectives.objective import Batch
 
 
@@ -68,6 +69,12 @@ class LoopConfig:
     validate_every_samples: int = 50_000
     checkpoint_minutes: float = 10.0
     window_hu: tuple[float, float] = (-160.0, 240.0)
+
+    def __post_init__(self) -> None:
+        for name in ("samples", "batch_size", "log_every_samples", "validate_every_samples"):
+            if getattr(self, name) < 1:
+                option = name.replace("_", "-")
+                raise MedEnhanceError("bad-option", f"--loop.{option} is at least 1, not {getattr(self, name)}.")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from medenhance.errors import MedEnhanceError
+
 SLOPE = 0.2  # of every LeakyReLU
 WIDTHS = (1, 2, 4, 8, 8, 8)  # of the levels, in units of the first one's channels
 
@@ -62,7 +64,7 @@ class MultiTaskCritic(nn.Module):
     def __init__(self, config: MultiTaskCriticConfig) -> None:
         super().__init__()
         if not 1 <= config.levels <= len(WIDTHS):
-            raise ValueError(f"a critic has 1 to {len(WIDTHS)} levels, not {config.levels}")
+            raise MedEnhanceError("bad-option", f"A critic has 1 to {len(WIDTHS)} levels, not {config.levels}.")
         self.config = config
         widths = [factor * config.channels for factor in WIDTHS[: config.levels]]
         self.encoder = nn.ModuleList(
@@ -91,7 +93,12 @@ class MultiTaskCritic(nn.Module):
     def _check_size(self, image: Tensor) -> None:
         side = self.config.patch
         if image.shape[1:] != (1, side, side):
-            raise ValueError(f"a critic of {self.config.levels} levels sees 1x{side}x{side} patches, not {image.shape}")
+            seen = "x".join(map(str, image.shape[1:]))
+            raise MedEnhanceError(
+                "bad-option",
+                f"A critic of {self.config.levels} levels sees patches of 1x{side}x{side}, not of {seen}.",
+                f"Set --data.patch {side}, or other --objective.critic.levels.",
+            )
 
 
 class _EncoderLevel(nn.Module):
@@ -128,13 +135,10 @@ class _Decoder(nn.Module):
 
     def __init__(self, widths: list[int], up: type[_Bilinear] | type[_SubPixel]) -> None:
         super().__init__()
-        outputs = [1, *widths[:-1]]
         self.up = nn.ModuleList(up(width) for width in reversed(widths))
-        self.first = nn.ModuleList(
-            _normed_conv(2 * width, output, 3)
-            for width, output in zip(reversed(widths), reversed(outputs), strict=True)
-        )
-        self.second = nn.ModuleList(_normed_conv(output, output, 3) for output in reversed(outputs))
+        sizes = list(zip(reversed(widths), reversed([1, *widths[:-1]]), strict=True))
+        self.first = nn.ModuleList(_normed_conv(2 * width, output, 3) for width, output in sizes)
+        self.second = nn.ModuleList(_normed_conv(output, output, 3) for _, output in sizes)
         self.head = _normal_init(nn.Conv2d(1, 1, 1))
 
     def forward(self, x: Tensor, skips: list[Tensor]) -> Tensor:

@@ -54,7 +54,7 @@ def _blur(image: Tensor) -> Tensor:
     return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, 5)), taps.view(1, 1, 5, 1))
 
 
-def least_squares(scores: Tensor, target: float) -> Tensor:
+def least_squares(scores: Tensor, target: Tensor | float) -> Tensor:
     """LSGAN: mean of (score - target)**2, with target 1 for real and 0 for fake (Mao et al., ICCV 2017)."""
     return (scores - target).square().mean()
 
@@ -67,11 +67,14 @@ def difference_mask(low: Tensor, normal: Tensor) -> Tensor:
     return (low != normal).to(normal.dtype)
 
 
-def non_difference_suppressed(scores: Tensor, target: float, mask: Tensor, over: Literal["pixels", "mask"]) -> Tensor:
+def non_difference_suppressed(
+    scores: Tensor, target: Tensor | float, mask: Tensor, over: Literal["pixels", "mask"]
+) -> Tensor:
     """LSGAN of a score map without the pixels in which nothing was to be done (NDS loss, thesis eq. 3 and 6).
 
     Args:
         scores: (N, 1, H, W).
+        target: One number, or one for each patch, (N, 1, 1, 1).
         mask: `difference_mask`, same shape.
         over: "pixels" divides by all pixels, as the thesis and the release do, so that the loss of a patch shrinks with
             its mask; "mask" takes the mean over the mask of each patch, and 0 for an empty one.

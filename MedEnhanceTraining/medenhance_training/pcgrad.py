@@ -50,17 +50,20 @@ class PcGrad:
     untrained: Callable[[str], bool] = lambda name: False  # noqa: ARG005
 
     def __call__(self, terms: Mapping[str, Tensor], parameters: NamedParameters, context: StepContext) -> Gradients:
-        trained = [(name, parameter) for name, parameter in parameters if not self.untrained(name)]
-        by_task = _task_gradients(list(terms.values()), [parameter for _, parameter in trained], context)
-        shared = [index for index, (name, _) in enumerate(trained) if self.shared(name)]
-        combined = dict(zip((name for name, _ in trained), (sum(column) for column in zip(*by_task, strict=True))))
-        flat = torch.stack([torch.cat([row[index].reshape(-1) for index in shared]) for row in by_task])
-        orders = [torch.randperm(len(by_task), generator=context.generator).tolist() for _ in by_task]
-        parts = project_conflicts(flat, orders).split([trained[index][1].numel() for index in shared])
-        for index, part in zip(shared, parts, strict=True):
-            name, parameter = trained[index]
-            combined[name] = part.reshape(parameter.shape)
+        trained = {name: parameter for name, parameter in parameters if not self.untrained(name)}
+        by_task = _task_gradients(list(terms.values()), list(trained.values()), context)
+        tasks = [dict(zip(trained, row, strict=True)) for row in by_task]
+        combined = {name: torch.stack([task[name] for task in tasks]).sum(dim=0) for name in trained}
+        combined |= _projected(tasks, [name for name in trained if self.shared(name)], context.generator)
         return [combined.get(name) for name, _ in parameters]
+
+
+def _projected(tasks: list[dict[str, Tensor]], names: list[str], generator: torch.Generator) -> dict[str, Tensor]:
+    """`project_conflicts` over the named gradients of each task, in a random order for each."""
+    flat = torch.stack([torch.cat([task[name].reshape(-1) for name in names]) for task in tasks])
+    orders = [torch.randperm(len(tasks), generator=generator).tolist() for _ in tasks]
+    parts = project_conflicts(flat, orders).split([tasks[0][name].numel() for name in names])
+    return {name: part.reshape(tasks[0][name].shape) for name, part in zip(names, parts, strict=True)}
 
 
 def _task_gradients(terms: list[Tensor], parameters: list[Tensor], context: StepContext) -> list[list[Tensor]]:

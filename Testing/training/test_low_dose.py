@@ -12,7 +12,14 @@ from scipy import ndimage
 
 from medenhance.errors import MedEnhanceError
 from medenhance_training.data.kernels import SHARP, SOFT, Kernel, between, fit_kernel, noise_power_spectrum
-from medenhance_training.data.low_dose import RAY_WIDTH_MM, Scanner, line_integrals, noise_field, simulate_low_dose
+from medenhance_training.data.low_dose import (
+    RAY_WIDTH_MM,
+    Scanner,
+    dose_factors,
+    line_integrals,
+    noise_field,
+    simulate_low_dose,
+)
 from medenhance_training.data.projector import Geometry
 
 SMALL = Scanner(num_angles=180)
@@ -60,11 +67,21 @@ def test_less_dose_is_more_noise(first: float, second: float) -> None:
 @settings(max_examples=20, deadline=None)
 @given(dose=st.floats(0.05, 1.0), share=st.floats(0.05, 1.0))
 def test_two_reductions_add_up_to_one(dose: float, share: float) -> None:
-    """Variances add: going to a fraction a, then from there to a fraction b, is going to ab (eq. 1, Ne = 0)."""
-    unit = 1.0 / 0.7  # variance of the full dose, any number
-    after_first = unit + unit * (1 - dose) / dose
-    np.testing.assert_allclose(after_first, unit / dose)
-    np.testing.assert_allclose(after_first + after_first * (1 - share) / share, unit / (dose * share), rtol=1e-9)
+    """Going to a fraction a and from there to a fraction b of it is going to ab.
+
+    With photon variance q and electronic variance e at full dose, data at dose a have q / a + e / a^2. A scan at dose a
+    has photons N0 a, hence unit noises of q / a and e / a^2.
+    """
+    q, e = 0.7, 0.3
+
+    def added(quantum: float, electronic: float, fraction: float) -> float:
+        factors = dose_factors(fraction)
+        return quantum * factors[0] ** 2 + electronic * factors[1] ** 2
+
+    after_first = q + e + added(q, e, dose)
+    np.testing.assert_allclose(after_first, q / dose + e / dose**2, rtol=1e-9)
+    after_both = after_first + added(q / dose, e / dose**2, share)
+    np.testing.assert_allclose(after_both, q + e + added(q, e, dose * share), rtol=1e-9)
 
 
 def test_the_variance_at_a_fraction_of_the_dose_is_the_reciprocal_fraction() -> None:
@@ -126,6 +143,33 @@ def test_the_scanner_keeps_its_noise_when_views_are_counted_otherwise() -> None:
     assert few == pytest.approx(many, rel=0.06)
 
 
+def test_tube_current_modulation_evens_out_the_directions_of_noise() -> None:
+    """Rays along the long axis of an ellipse carry most noise, which streaks along that axis."""
+    rows, columns = np.mgrid[-48:48, -48:48] * 3.5
+    hu = np.where((rows / 90) ** 2 + (columns / 160) ** 2 < 1, 0.0, -1000.0).astype(np.float32)
+    middle = (slice(30, 66), slice(30, 66))
+
+    def streaks(modulation: float) -> float:
+        noise = added_noise(hu, 3.5, tube_current_modulation=modulation)[middle]
+        along = np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1]
+        across = np.corrcoef(noise[1:].ravel(), noise[:-1].ravel())[0, 1]
+        return float(along - across)
+
+    assert streaks(0.0) > streaks(0.5) + 0.05 > streaks(1.0) + 0.1
+
+
+def test_a_bowtie_filter_makes_the_rim_noisier() -> None:
+    hu = water((96, 96), 3.5, 150.0)
+    radius = np.hypot(*np.mgrid[-48:48, -48:48]) * 3.5
+    rim, middle = (radius > 110) & (radius < 145), radius < 50
+
+    def ratio(bowtie: float) -> float:
+        noise = added_noise(hu, 3.5, bowtie=bowtie)
+        return float(noise[rim].std() / noise[middle].std())
+
+    assert ratio(2.0) > 1.3 * ratio(0.0)
+
+
 def test_slices_of_any_shape_come_back_in_their_shape_and_place() -> None:
     tall = water((90, 50), 3.0, 60.0)
     noise = added_noise(tall, 3.0)
@@ -139,9 +183,7 @@ def test_padding_and_nan_count_as_air() -> None:
     padded = clean.copy()
     padded[:4], padded[-4:] = -3024.0, np.nan
     field = noise_field(padded, 3.0, SOFT, SMALL, np.random.default_rng(0))
-    np.testing.assert_array_equal(
-        field.quantum, noise_field(clean, 3.0, SOFT, SMALL, np.random.default_rng(0)).quantum
-    )
+    np.testing.assert_array_equal(field.quantum, noise_field(clean, 3.0, SOFT, SMALL, np.random.default_rng(0)).quantum)
 
 
 def test_a_ray_that_starves_keeps_finite_noise() -> None:

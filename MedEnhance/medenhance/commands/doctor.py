@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from medenhance.dependencies import Dependency
     from medenhance.doctor import Device, Diagnosis
 
 
@@ -49,7 +50,7 @@ def lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield f"Disk        {_gigabytes(diagnosis.free_disk_bytes)} free at the cache"
     yield f"Proxy       {', '.join(f'{k} {v}' for k, v in diagnosis.proxies.items()) or 'none'}"
     yield f"Mirrors     {diagnosis.mirrors or 'none'}"
-    yield f"torchvision {diagnosis.torchvision}"
+    yield f"torchvision {_state(diagnosis.torchvision)} (MedEnhance does not use it)"
     yield "\nDevices"
     for device in diagnosis.devices:
         yield from _device_lines(device, auto=device.name == diagnosis.auto_device)
@@ -58,7 +59,7 @@ def lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"  {model.id:24} {model.place:10} {model.problem or ('' if model.place == 'available' else 'verified')}"
     yield "\nDependencies"
     for item in diagnosis.dependencies:
-        yield f"  {item.name:24} {item.version or 'not installed':16} {item.problem}".rstrip()
+        yield f"  {item.name:24} {_state(item)}"
     yield "\nProblems" if diagnosis.problems else "\nNo problem was found."
     for problem in diagnosis.problems:
         yield f"  {'ERROR  ' if problem.essential else 'warning'} {problem.text}"
@@ -74,6 +75,12 @@ def _device_lines(device: Device, *, auto: bool) -> Iterator[str]:
         convolution = f"3x3 convolution {speed.convolution_ms:8.2f} ms, {speed.gain:5.2f} times fp32"
         product = f"matrix product {speed.matmul_gflops_per_s:8.0f} GFLOP/s"
         yield f"           {speed.precision}: {convolution}; {product}{chosen}"
+
+
+def _state(item: Dependency) -> str:
+    if item.version is None:
+        return "not installed"
+    return f"{item.version} BROKEN" if item.problem else item.version
 
 
 def _gigabytes(size_bytes: int) -> str:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json as json_module
+import json as json_format
 import sys
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, subcommand
 
+from medenhance.commands.model_text import NOTICE, card, size_text, summary, table
+from medenhance.terminal import TerminalProgress
+
 if TYPE_CHECKING:
     from medenhance.catalog import Catalog
-    from medenhance.manifest import ModelEntry
 
-# Licences that ask for no more than attribution. Any other has terms that its user must have agreed to.
+# Licences that ask for no more than attribution; for any other, a user has to agree to its terms.
 PERMISSIVE = ("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0")
-NOTICE = "Research use only: not a medical device."
 
 
 @dataclass(frozen=True)
@@ -158,18 +157,11 @@ def run(arguments: List | Show | Download | Verify | Delete | Add | ExportPack |
 
 
 def _list(arguments: List) -> int:
-    catalog = _catalog()
-    rows = [_summary(entry) for entry in catalog.entries.values()]
+    entries = list(_catalog().entries.values())
     if arguments.json:
-        print(json_module.dumps(rows, indent=2, ensure_ascii=False))
-        return 0
-    header = ("ID", "TASK", "INSTALLED", "SIZE", "DEFAULT", "TITLE")
-    table = [
-        (row["id"], row["task"], row["installed"], _size(row["size_bytes"]), "*" if row["default"] else "", row["title"])
-        for row in rows
-    ]
-    print("\n".join(_columns([header, *table])))
-    print(NOTICE)
+        print(json_format.dumps([summary(entry) for entry in entries], indent=2, ensure_ascii=False))
+    else:
+        print("\n".join([*table(entries), NOTICE]))
     return 0
 
 
@@ -180,54 +172,29 @@ def _show(arguments: Show) -> int:
 
     entry = get_model(arguments.id, _catalog())
     if arguments.json:
-        print(json_module.dumps({**entry_to_json(entry), "installed": place(entry)}, indent=2, ensure_ascii=False))
+        print(json_format.dumps({**entry_to_json(entry), "installed": place(entry)}, indent=2, ensure_ascii=False))
     else:
         print("\n".join(card(entry)))
     return 0
 
 
-def card(entry: ModelEntry) -> Iterator[str]:
-    """A model's card, for people."""
-    from medenhance.weights import place
-
-    accepted, trusted = entry.accepted, entry.trusted
-    yield f"{entry.title}\n{NOTICE}\n"
-    yield f"id            {entry.id}, version {entry.version}{', default' if entry.default else ''}"
-    yield f"task          {entry.task}"
-    yield f"network       {entry.network} {json_module.dumps(entry.config)}"
-    yield f"installed     {place(entry)}, {_size(entry.size_bytes)}"
-    yield f"licence       {entry.licence}"
-    yield f"intended use  {entry.intended_use}"
-    yield f"accepts       {accepted.modality}, {accepted.channels} channel(s), values {_span(accepted.value_range, 'HU')}"
-    yield f"              pixels {_span(accepted.spacing_mm, 'mm')}, slices {_span(accepted.slice_spacing_mm, 'mm')}"
-    yield f"measured on   noise SD {_span(trusted.noise_sd_hu, 'HU')}, pixels {_span(trusted.spacing_mm, 'mm')}"
-    yield f"expected      CT-number bias up to {trusted.max_abs_bias_hu:g} HU, "
-    yield f"              structure in what is removed up to {trusted.max_residual_structure:g}"
-    yield f"precisions    {', '.join(entry.precisions)}"
-    yield from _bullets("Limits", entry.limits)
-    yield from _bullets("Training data", entry.training_data)
-    yield from _bullets("Figures", [f"{name}: {value:g}" for name, value in entry.metrics.items()])
-    yield f"\nTrained by the recipe {entry.recipe} at commit {entry.commit}."
-    for file in entry.files:
-        yield f"{file.name}: SHA-256 {file.sha256}"
-
-
 def _download(arguments: Download) -> int:
     from medenhance.cache import cache_folder
     from medenhance.catalog import get_model
+    from medenhance.commands.download_progress import DownloadProgress
     from medenhance.download import fetch
     from medenhance.errors import MedEnhanceError
 
     catalog = _catalog()
-    for entry in [get_model(name, catalog) for name in _named(arguments.ids)]:
+    for entry in [get_model(name, catalog) for name in _some(arguments.ids)]:
         if entry.bundled:
             print(f"{entry.id} is part of MedEnhance; there is nothing to download.")
             continue
-        print(f"{entry.id}: {_size(entry.size_bytes)}, licence {entry.licence}. {NOTICE}")
+        print(f"{entry.id}: {size_text(entry.size_bytes)}, licence {entry.licence}. {NOTICE}")
         if entry.licence not in PERMISSIVE and not arguments.accept_licence:
             hint = "Read it, and agree with --accept-licence."
             raise MedEnhanceError("bad-option", f"the licence of {entry.id} is {entry.licence}.", hint)
-        with _ByteProgress(entry.size_bytes) as progress:
+        with DownloadProgress(entry.size_bytes) as progress:
             path = fetch(entry, cache_folder(), mirrors=arguments.mirror, progress=progress)
         print(f"{entry.id} is installed and verified: {path}")
     return 0
@@ -255,9 +222,9 @@ def _verify(arguments: Verify) -> int:
 def _delete(arguments: Delete) -> int:
     from medenhance.added_models import delete_model
 
-    for name in _named(arguments.ids):
+    for name in _some(arguments.ids):
         freed = delete_model(name)
-        print(f"{name} was deleted from the cache; {_size(freed)} became free.")
+        print(f"{name} was deleted from the cache; {size_text(freed)} became free.")
     return 0
 
 
@@ -272,7 +239,7 @@ def _add(arguments: Add) -> int:
 def _export_pack(arguments: ExportPack) -> int:
     from medenhance.packs import export_pack
 
-    with _ByteProgress(None) as progress:
+    with TerminalProgress() as progress:
         entries = export_pack(arguments.path, arguments.ids, progress=progress)
     print(f"{arguments.path} holds {', '.join(entry.id for entry in entries)}.")
     return 0
@@ -281,7 +248,24 @@ def _export_pack(arguments: ExportPack) -> int:
 def _import_pack(arguments: ImportPack) -> int:
     from medenhance.packs import import_pack
 
-    with _ByteProgress(None) as progress:
+    with TerminalProgress() as progress:
         entries = import_pack(arguments.path, progress=progress)
     print(f"Installed and verified: {', '.join(entry.id for entry in entries)}. {NOTICE}")
     return 0
+
+
+def _catalog() -> Catalog:
+    from medenhance.catalog import read_catalog
+
+    catalog = read_catalog()
+    for problem in catalog.problems:
+        print(f"Warning: {problem}", file=sys.stderr)
+    return catalog
+
+
+def _some(ids: tuple[str, ...]) -> tuple[str, ...]:
+    from medenhance.errors import MedEnhanceError
+
+    if not ids:
+        raise MedEnhanceError("bad-option", "no model was named.", "`medenhance models list` shows them.")
+    return ids

@@ -17,6 +17,7 @@ from pydicom.uid import (
     LegacyConvertedEnhancedCTImageStorage,
     MRImageStorage,
     PositronEmissionTomographyImageStorage,
+    SecondaryCaptureImageStorage,
 )
 
 from medenhance.dicom.series import DicomSeries, SliceHeader
@@ -71,9 +72,9 @@ class Derivation:
     def summary(self) -> dict[str, str]:
         """Notes for formats without such fields."""
         return {
-            "MedEnhance.derivation": self.text,
-            "MedEnhance.model": f"{self.model_id} {self.model_version}",
-            "MedEnhance.weights_sha256": self.weights_sha256,
+            "MedEnhance_derivation": self.text,
+            "MedEnhance_model": f"{self.model_id} {self.model_version}",
+            "MedEnhance_weights_sha256": self.weights_sha256,
         }
 
 
@@ -88,8 +89,8 @@ def describe(dataset: Dataset, one: SliceHeader, series: DicomSeries, derivation
     dataset.ImageType = _image_type(one, dataset.SOPClassUID)
     dataset.SeriesDescription = _series_description(series.description, derivation.series_suffix)
     dataset.SeriesNumber = int(dataset.get("SeriesNumber") or 0) + SERIES_NUMBER_STEP
-    dataset.DerivationDescription = _ascii(derivation.text, 1024)
-    dataset.ImageComments = _ascii(f"Derived image, {RESEARCH_ONLY}.", 1024)
+    _put_first(dataset, "DerivationDescription", _ascii(derivation.text, 1024), 1024)
+    _put_first(dataset, "ImageComments", f"Derived image, {RESEARCH_ONLY}.", 10240)
     _append(dataset, "DerivationCodeSequence", _code(*SMOOTHING))
     _append(dataset, "ContributingEquipmentSequence", _equipment(derivation))
     if one.sop_instance_uid:
@@ -100,7 +101,7 @@ def describe(dataset: Dataset, one: SliceHeader, series: DicomSeries, derivation
 def _sop_class(one: SliceHeader, series: DicomSeries) -> str:
     if one.sop_class_uid:
         return str(SINGLE_FRAME_CLASS.get(one.sop_class_uid, one.sop_class_uid))  # type: ignore[call-overload]
-    return CTImageStorage if series.modality == "CT" else MRImageStorage
+    return CTImageStorage if series.modality == "CT" else SecondaryCaptureImageStorage
 
 
 def _image_type(one: SliceHeader, sop_class: str) -> list[str]:
@@ -111,7 +112,9 @@ def _image_type(one: SliceHeader, sop_class: str) -> list[str]:
 
 
 def _series_description(source: str, suffix: str) -> str:
-    room = 64 - len(suffix) - 1
+    """At most 64 characters, with the whole of the suffix."""
+    suffix = suffix[:64]
+    room = max(0, 64 - len(suffix) - 1)
     return f"{source[:room].rstrip()} {suffix}".strip()
 
 
@@ -161,6 +164,12 @@ def _code(value: str, meaning: str) -> Dataset:
 def _append(dataset: Dataset, sequence: str, item: Dataset) -> None:
     """Behind what earlier processing steps wrote there."""
     setattr(dataset, sequence, Sequence([*(dataset.get(sequence) or ()), item]))
+
+
+def _put_first(dataset: Dataset, keyword: str, text: str, length: int) -> None:
+    """Before what the source says there."""
+    before = str(dataset.get(keyword) or "")
+    setattr(dataset, keyword, f"{text} {before}".strip()[:length])
 
 
 def _ascii(text: str, length: int) -> str:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.valuerep import format_number_as_ds
 
 from medenhance.atomic_output import publish_file, publish_folder, staged
 from medenhance.dicom.derivation import Derivation, describe, identifier
@@ -107,10 +109,10 @@ def _source_dataset(one: SliceHeader) -> Dataset:
         with tolerant_reading():
             dataset = read_dataset(one.path)
             source_uid = str(dataset.get("SOPInstanceUID") or "")
-    except OSError as error:
+    except (OSError, InvalidDicomError) as error:
         raise MedEnhanceError(
             "input-missing",
-            f"{one.path} cannot be read any more ({error.strerror}); its header is needed for the derived series.",
+            f"{one.path} cannot be read any more ({error}); its header is needed for the derived series.",
             "Keep the input in place until the output is written.",
         ) from error
     if source_uid != one.sop_instance_uid:
@@ -144,8 +146,8 @@ def _set_pixels(dataset: Dataset, stored: np.ndarray, encoding: Encoding, one: S
     dataset.HighBit = encoding.bits_stored - 1
     dataset.PixelRepresentation = int(encoding.signed)
     if one.slope is None or one.intercept is None or (encoding.slope, encoding.intercept) != one.rescale:
-        dataset.RescaleSlope = f"{encoding.slope:.10g}"
-        dataset.RescaleIntercept = f"{encoding.intercept:.10g}"
+        dataset.RescaleSlope = format_number_as_ds(encoding.slope)
+        dataset.RescaleIntercept = format_number_as_ds(encoding.intercept)
     _set_padding(dataset, encoding, one)
     raw = stored.tobytes()
     dataset.add_new("PixelData", "OW" if encoding.bits_allocated > 8 else "OB", raw + b"\0" * (len(raw) % 2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from pydicom.valuerep import format_number_as_ds
 
 from medenhance.dicom.series import SliceHeader
 
@@ -72,4 +73,5 @@ def choose_encodings(slices: tuple[SliceHeader, ...], ranges: list[tuple[float, 
 
 
 def _signed16(source: Encoding, intercept: float) -> Encoding:
+    intercept = float(format_number_as_ds(intercept))  # what the header will say
     return Encoding(source.slope, intercept, signed=True, bits_allocated=16, bits_stored=16)

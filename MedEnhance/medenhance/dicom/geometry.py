@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from medenhance.volume import Grid, Vector
 
 SAME_POSITION_MM = 1e-3
 SAME_DIRECTION = 1e-3
+SAME_SPACING_MM = 1e-4
 EVEN_STEPS = 0.01  # of the mean step
 TILT_DEG = 0.1
 MISSING_FROM = 1.5  # a gap of that many usual gaps means that slices are missing
@@ -32,9 +32,11 @@ def sections(slices: tuple[SliceHeader, ...]) -> tuple[list[SliceHeader], tuple[
     warnings: tuple[str, ...] = ()
     if len(kept) < len(slices):
         warnings = (f"{len(slices) - len(kept)} localizer images of the series were left out.",)
-    _require_one("image sizes", kept, lambda s: (s.pixels.rows, s.pixels.columns))
-    _require_one("pixel spacings (mm)", kept, lambda s: s.pixel_spacing_mm and tuple(np.round(s.pixel_spacing_mm, 4)))
-    _require_one("orientations", kept, lambda s: s.orientation and _rounded_direction(s.orientation))
+    _require_one("image sizes", kept, lambda s: (s.pixels.rows, s.pixels.columns), 0)
+    _require_one("pixel spacings (mm)", kept, lambda s: s.pixel_spacing_mm, SAME_SPACING_MM)
+    for one in kept:
+        _refuse_skewed_pixels(one)
+    _require_one("orientations", kept, lambda s: s.orientation, SAME_DIRECTION)
     return kept, warnings
 
 
@@ -111,30 +113,43 @@ def _grid_of_first(one: SliceHeader) -> Grid:
 
 
 def _require_one(
-    what: str, slices: list[SliceHeader], of: Callable[[SliceHeader], Hashable]
+    what: str, slices: list[SliceHeader], of: Callable[[SliceHeader], tuple[float, ...] | None], tolerance: float
 ) -> None:
-    counts = Counter(of(one) for one in slices)
-    if len(counts) == 1:
+    found: list[tuple[SliceHeader, int]] = []
+    for one in slices:
+        for index, (example, count) in enumerate(found):
+            if _same(of(one), of(example), tolerance):
+                found[index] = (example, count + 1)
+                break
+        else:
+            found.append((one, 1))
+    if len(found) == 1:
         return
-    examples = {of(one): one.label for one in reversed(slices)}
-    found = "; ".join(f"{value}: {count} slices, such as {examples[value]}" for value, count in counts.most_common(4))
+    kinds = "; ".join(f"{of(example)}: {count} slices, such as {example.label}" for example, count in found[:4])
     raise MedEnhanceError(
         "input-unsuitable",
-        f"The series mixes {len(counts)} {what}, so it is not one volume: {found}.",
+        f"The series mixes {len(found)} {what}, so it is not one volume: {kinds}.",
         "Split it into one folder for each.",
     )
 
 
-def _rounded_direction(orientation: tuple[float, ...]) -> tuple[float, ...]:
-    row, column = np.reshape(orientation, (2, 3))
+def _same(a: tuple[float, ...] | None, b: tuple[float, ...] | None, tolerance: float) -> bool:
+    if a is None or b is None:
+        return a is b
+    return bool(np.abs(np.subtract(a, b)).max() <= tolerance)
+
+
+def _refuse_skewed_pixels(one: SliceHeader) -> None:
+    if one.orientation is None:
+        return
+    row, column = np.reshape(one.orientation, (2, 3))
     lengths = np.linalg.norm(row), np.linalg.norm(column)
     if max(abs(length - 1) for length in lengths) > SAME_DIRECTION or abs(row @ column) > SAME_DIRECTION:
         raise MedEnhanceError(
             "input-unreadable",
-            f"The image orientation {orientation} is not two unit vectors at right angles.",
+            f"The orientation of {one.label}, {one.orientation}, is not two unit vectors at right angles.",
             "Export the series again.",
         )
-    return tuple((np.round(np.array(orientation), 3) + 0.0).tolist())
 
 
 def _level_distance(a: SliceHeader, b: SliceHeader, normal: np.ndarray) -> float:

@@ -6,14 +6,14 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import dcmread
+from pydicom.uid import UID, CTImageStorage, EnhancedCTImageStorage
 
 from medenhance.dicom.series import PixelFormat, SliceHeader
 from medenhance.errors import MedEnhanceError
@@ -22,7 +22,7 @@ from medenhance.volume import Vector
 # First bytes of a data set without the 128-byte preamble: group 0002 or 0008, little endian, in its lower elements.
 BARE_STARTS = tuple(group + element for group in (b"\x02\x00", b"\x08\x00") for element in (b"\x00\x00", b"\x05\x00"))
 BARE_STARTS += (b"\x08\x00\x08\x00", b"\x08\x00\x12\x00", b"\x08\x00\x16\x00", b"\x08\x00\x01\x00")
-DIRECTORY_CLASS = pydicom.uid.MediaStorageDirectoryStorage
+NO_IMAGES = {"SEG", "SR", "PR", "KO", "REG", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "DOC", "ECG", "RWV", "AU"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class FileHeader:
         series_uid, study_uid, modality, description: Of its series; "" when not stated.
         sop_class_uid: What kind of object it is; "" when not stated.
         slices: Its frames; empty when it holds no image (a report, a plan, a directory ...).
+        problem: Why its frames cannot be read although it should hold some; None when all is well.
     """
 
     path: Path
@@ -42,12 +43,13 @@ class FileHeader:
     modality: str
     description: str
     sop_class_uid: str
-    slices: tuple[SliceHeader, ...]
+    slices: tuple[SliceHeader, ...] = ()
+    problem: MedEnhanceError | None = None
 
     @property
     def kind(self) -> str:
         """How a message names what it is."""
-        name = pydicom.uid.UID(self.sop_class_uid).name if self.sop_class_uid else ""
+        name = UID(self.sop_class_uid).name if self.sop_class_uid else ""
         return name or f"modality {self.modality or 'unknown'}"
 
 
@@ -73,18 +75,22 @@ def read_header(path: Path) -> FileHeader:
     """Read all but the pixels.
 
     Raises:
-        MedEnhanceError: input-unreadable.
+        MedEnhanceError: input-unreadable, when it does not even say which series it belongs to.
     """
     with tolerant_reading():
         try:
             dataset = read_dataset(path)
-            return _file_header(dataset, path)
-        except MedEnhanceError:
-            raise
+            header = _identity(dataset, path)
         except OSError as error:
             raise unreadable(path, error.strerror or str(error)) from error
         except Exception as error:  # pydicom lets anything through that a malformed value can cause
             raise unreadable(path, f"{type(error).__name__}: {error}") from error
+        try:
+            return replace(header, slices=tuple(_frames(dataset, header)))
+        except MedEnhanceError as error:
+            return replace(header, problem=error)
+        except Exception as error:
+            return replace(header, problem=unreadable(path, f"{type(error).__name__}: {error}"))
 
 
 def read_dataset(path: Path) -> Dataset:
@@ -109,27 +115,26 @@ def unreadable(path: Path, reason: str) -> MedEnhanceError:
     )
 
 
-def _file_header(dataset: Dataset, path: Path) -> FileHeader:
-    sop_class = str(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID") or "")
-    header = FileHeader(
+def _identity(dataset: Dataset, path: Path) -> FileHeader:
+    return FileHeader(
         path=path,
         series_uid=str(dataset.get("SeriesInstanceUID") or ""),
         study_uid=str(dataset.get("StudyInstanceUID") or ""),
         modality=str(dataset.get("Modality") or ""),
         description=str(dataset.get("SeriesDescription") or ""),
-        sop_class_uid=sop_class,
-        slices=(),
+        sop_class_uid=str(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID") or ""),
     )
+
+
+def _frames(dataset: Dataset, header: FileHeader) -> Iterator[SliceHeader]:
+    if header.modality in NO_IMAGES:
+        return
     if "Rows" not in dataset or "BitsAllocated" not in dataset:
-        if sop_class == DIRECTORY_CLASS or not _claims_ct_image(sop_class):
-            return header
-        raise unreadable(path, "it says that it is a CT image but states no image size")
-    pixels = _pixel_format(dataset, path)
-    return FileHeader(**{**vars(header), "slices": tuple(_slices(dataset, path, sop_class, pixels))})
-
-
-def _claims_ct_image(sop_class: str) -> bool:
-    return sop_class in (pydicom.uid.CTImageStorage, pydicom.uid.EnhancedCTImageStorage)
+        if header.sop_class_uid in (CTImageStorage, EnhancedCTImageStorage):
+            raise unreadable(header.path, "it says that it is a CT image but states no image size")
+        return
+    pixels = _pixel_format(dataset, header.path)
+    yield from _slices(dataset, header.path, header.sop_class_uid, pixels)
 
 
 def _pixel_format(dataset: Dataset, path: Path) -> PixelFormat:
@@ -200,9 +205,10 @@ def _slice(
         orientation=_numbers(attributes.get("ImageOrientationPatient", "PlaneOrientationSequence"), 6),
         pixel_spacing_mm=_spacing(attributes.get("PixelSpacing", measures)),
         thickness_mm=thickness or (abs(gap) if gap else None),
-        slope=_number(attributes.get("RescaleSlope", values)),
+        slope=_slope(attributes.get("RescaleSlope", values)),
         intercept=_number(attributes.get("RescaleIntercept", values)),
         rescale_type=str(attributes.get("RescaleType", values) or ""),
+        has_lookup_table=bool(attributes.get("ModalityLUTSequence")),
         padding=_padding(attributes, pixels),
         pixels=pixels,
     )
@@ -237,6 +243,13 @@ def _number(value: Any) -> float | None:
     number = float(value)
     if not math.isfinite(number):
         raise ValueError(f"{value} is no finite number")
+    return number
+
+
+def _slope(value: Any) -> float | None:
+    number = _number(value)
+    if number == 0:
+        raise ValueError("the rescale slope is 0")
     return number
 
 

@@ -1,8 +1,8 @@
 """The stored values of DICOM frames, exactly, one frame at a time.
 
-Uncompressed frames are read straight from the file. Compressed ones (JPEG, JPEG-LS, JPEG 2000, RLE) are put into a
-minimal DICOM file of their own, which GDCM, in SimpleITK, decodes: that way neither odd header elements nor other
-frames take part, no rescale is applied, and no further decoder is needed.
+Uncompressed frames are read straight from the file. Compressed ones (JPEG, JPEG-LS, JPEG 2000) are put into a minimal
+DICOM file of their own, which GDCM, in SimpleITK, decodes: that way neither odd header elements nor other frames take
+part, no rescale is applied, and no further decoder is needed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,19 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import dcmread
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+)
 
 from medenhance.dicom.headers import tolerant_reading, unreadable
 from medenhance.dicom.series import PixelFormat
@@ -42,7 +49,7 @@ class Frames:
 
     def __init__(self, file: BinaryIO, path: Path, pixels: PixelFormat, num_frames: int) -> None:
         self._path, self._pixels, self._num_frames = path, pixels, num_frames
-        dataset = _dataset_before_pixels(file, path)
+        dataset = _dataset_before_pixels(file)
         self._syntax = _transfer_syntax(dataset)
         self._offsets = _extended_offsets(dataset)
         if self._syntax == DeflatedExplicitVRLittleEndian:
@@ -77,17 +84,21 @@ class Frames:
         words = np.frombuffer(raw, f"{order}u{pixels.bits_allocated // 8}").reshape(pixels.rows, pixels.columns)
         return significant_bits(words.astype(words.dtype.newbyteorder("=")), pixels)
 
-    def _decoded(self, frame: int) -> np.ndarray:
+    def _encoded(self, frame: int) -> bytes:
         self._buffer.seek(self._start)
         try:
-            encoded = get_frame(
-                self._buffer, frame, extended_offsets=self._offsets, number_of_frames=self._num_frames
-            )
+            return get_frame(self._buffer, frame, extended_offsets=self._offsets, number_of_frames=self._num_frames)
         except (ValueError, EOFError, struct.error, OSError) as error:
             raise unreadable(self._path, f"frame {frame + 1} of {self._num_frames} is damaged ({error})") from error
+
+    def _decoded(self, frame: int) -> np.ndarray:
+        minimal = _minimal_file(self._encoded(frame), self._syntax, self._pixels)
         try:
-            decoded = _decode_with_gdcm(encoded, self._syntax, self._pixels)
-        except RuntimeError as error:
+            if self._syntax == RLELossless:
+                decoded = significant_bits(_decode_run_lengths(minimal), self._pixels)
+            else:
+                decoded = _decode_with_gdcm(minimal)
+        except (RuntimeError, ValueError) as error:
             reason = f"frame {frame + 1} of {self._num_frames} ({self._syntax.name}) does not decode"
             raise unreadable(self._path, reason) from error
         if decoded.shape != (self._pixels.rows, self._pixels.columns):
@@ -135,17 +146,17 @@ def significant_bits(words: np.ndarray, pixels: PixelFormat) -> np.ndarray:
     (overlays, in old files) and are left out (DICOM PS3.5, 8.1.1).
 
     Args:
-        words: (H, W) unsigned, of `bits_allocated` bits.
+        words: (H, W) integers of `bits_allocated` bits.
         pixels: Which bits count and whether they are signed.
     """
-    signed = np.dtype(f"i{words.dtype.itemsize}")
+    size = words.dtype.itemsize
     low = pixels.high_bit + 1 - pixels.bits_stored
     above = pixels.bits_allocated - 1 - pixels.high_bit
-    shifted = np.left_shift(words, above)
-    return np.right_shift(shifted.view(signed) if pixels.signed else shifted, above + low)
+    shifted = np.left_shift(words.view(f"u{size}"), above)
+    return np.asarray(np.right_shift(shifted.view(f"i{size}" if pixels.signed else f"u{size}"), above + low))
 
 
-def _dataset_before_pixels(file: BinaryIO, path: Path) -> Dataset:
+def _dataset_before_pixels(file: BinaryIO) -> Dataset:
     with tolerant_reading():
         try:
             dataset = dcmread(file, stop_before_pixels=True)
@@ -195,15 +206,22 @@ def _pixel_value(file: BinaryIO, syntax: UID, path: Path) -> tuple[int, int]:
     return file.tell() - (0 if explicit else 4), length
 
 
-def _decode_with_gdcm(encoded: bytes, syntax: UID, pixels: PixelFormat) -> np.ndarray:
+def _decode_run_lengths(minimal: Dataset) -> np.ndarray:
+    """RLE by pydicom, which notices a truncated frame where GDCM does not."""
+    decoded, _ = get_decoder(RLELossless).as_array(minimal, index=0, raw=True, decoding_plugin="pydicom")
+    return np.asarray(decoded)
+
+
+def _decode_with_gdcm(minimal: Dataset) -> np.ndarray:
     with tempfile.TemporaryDirectory(prefix="medenhance-") as folder:
         path = Path(folder) / "frame.dcm"
-        _minimal_file(encoded, syntax, pixels).save_as(path, enforce_file_format=True)
+        minimal.save_as(path, enforce_file_format=True)
         reader = sitk.ImageFileReader()
         reader.SetImageIO("GDCMImageIO")
         reader.SetFileName(str(path))
         image = reader.Execute()
-    return np.squeeze(sitk.GetArrayFromImage(image), axis=0)
+    volume: np.ndarray = sitk.GetArrayFromImage(image)
+    return np.asarray(volume[0])
 
 
 def _minimal_file(encoded: bytes, syntax: UID, pixels: PixelFormat) -> Dataset:
@@ -211,7 +229,7 @@ def _minimal_file(encoded: bytes, syntax: UID, pixels: PixelFormat) -> Dataset:
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = syntax
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = SecondaryCaptureImageStorage
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = "2.25.1"
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = UID("2.25.1")
     dataset.SamplesPerPixel = 1
     dataset.PhotometricInterpretation = "MONOCHROME2"
     dataset.Rows, dataset.Columns = pixels.rows, pixels.columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import numpy as np
 from medenhance.dicom.geometry import grid_of, repeated_positions, sections, sort_by_position
 from medenhance.dicom.pixels import check_format, open_frames
 from medenhance.dicom.scan import CAPTURES, choose_series, find_series
-from medenhance.dicom.series import DicomSeries, SliceHeader
+from medenhance.dicom.series import SliceHeader
 from medenhance.errors import MedEnhanceError
 from medenhance.progress import Progress, checkpoint
-from medenhance.value_checks import LOWEST_CT_HU, fill_threshold, offset_warnings
+from medenhance.value_checks import LOWEST_CT_HU, fill_threshold, scale_warnings
 from medenhance.volume import Volume
 
+FLOAT32_STEP = 2.0**-23
 HU_TYPES = ("", "HU", "HU_MOD")
 
 
@@ -33,6 +35,7 @@ def read_dicom(path: Path, series_uid: str | None, progress: Progress) -> Volume
     slices, excluded = sections(series.slices)
     for one in slices:
         check_format(one.pixels, one.path)
+        _check_rescale(one)
     slices, dropped = _one_at_each_position(sort_by_position(slices))
     grid, odd = grid_of(slices)
     array = _decode(slices, progress)
@@ -43,7 +46,7 @@ def read_dicom(path: Path, series_uid: str | None, progress: Progress) -> Volume
         grid=grid,
         modality=series.modality or None,
         padding_below=padding,
-        series=DicomSeries(**{**vars(series), "slices": tuple(slices)}),
+        series=replace(series, slices=tuple(slices)),
         warnings=skipped + left_out + excluded + dropped + odd + ct_warnings + padding_warnings,
         file_dtype=_smallest_exact_type(slices, array),
     )
@@ -62,6 +65,24 @@ def rescaled(stored: np.ndarray, one: SliceHeader, out: np.ndarray | None = None
     np.multiply(stored, np.float32(slope), out=true, casting="unsafe")
     true += np.float32(intercept)
     return true
+
+
+def _check_rescale(one: SliceHeader) -> None:
+    """Refuse scales that float32 cannot hold so that every stored value comes back, and lookup tables."""
+    slope, intercept = one.rescale
+    largest = abs(intercept) + abs(slope) * max(abs(v) for v in one.pixels.stored_range)
+    if one.pixels.bits_stored <= 16 and largest * FLOAT32_STEP > abs(slope) / 4:
+        raise MedEnhanceError(
+            "input-unsuitable",
+            f"{one.label} has rescale slope {slope} and intercept {intercept}: single precision cannot hold both.",
+            "Such values are not HU.",
+        )
+    if one.has_lookup_table and one.slope is None:
+        raise MedEnhanceError(
+            "input-unsuitable",
+            f"{one.label} scales its values by a lookup table, which CT images do not.",
+            "Export it with rescale slope and intercept.",
+        )
 
 
 def _decode(slices: list[SliceHeader], progress: Progress) -> np.ndarray:
@@ -101,9 +122,8 @@ def _one_at_each_position(slices: list[SliceHeader]) -> tuple[list[SliceHeader],
     groups = repeated_positions(slices)
     copies = []
     for group in groups:
-        kept = read_slice(group[0]) if len(group) > 1 else None
         for other in group[1:]:
-            if not np.array_equal(kept, read_slice(other)):
+            if not np.array_equal(read_slice(group[0]), read_slice(other)):
                 raise _different_at_one_position(groups, group[0], other)
             copies.append(other)
     if not copies:
@@ -112,9 +132,7 @@ def _one_at_each_position(slices: list[SliceHeader]) -> tuple[list[SliceHeader],
     return [group[0] for group in groups], (f"{len(copies)} copies of slices were left out: {names}.",)
 
 
-def _different_at_one_position(
-    groups: list[list[SliceHeader]], a: SliceHeader, b: SliceHeader
-) -> MedEnhanceError:
+def _different_at_one_position(groups: list[list[SliceHeader]], a: SliceHeader, b: SliceHeader) -> MedEnhanceError:
     repeated = [len(group) for group in groups if len(group) > 1]
     if len(repeated) > len(groups) // 2:
         message = (
@@ -141,12 +159,10 @@ def _ct_warnings(slices: list[SliceHeader], array: np.ndarray) -> tuple[str, ...
         warnings += (f"The images are derived already ({chr(92).join(slices[0].image_type)}).",)
     if any(one.sop_class_uid in CAPTURES for one in slices):
         warnings += ("The images are screen captures, whose values need not be HU.",)
-    return warnings + offset_warnings(array)
+    return warnings + scale_warnings(array)
 
 
-def _padding_below(
-    slices: list[SliceHeader], array: np.ndarray, modality: str
-) -> tuple[float | None, tuple[str, ...]]:
+def _padding_below(slices: list[SliceHeader], array: np.ndarray, modality: str) -> tuple[float | None, tuple[str, ...]]:
     """The threshold from declared padding and, for CT, from values that no reconstruction gives.
 
     Declared padding counts if it lies at or below -1024 or is the lowest value that can be stored: otherwise a

@@ -7,19 +7,24 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import pydicom
+from pydicom.uid import (
+    MediaStorageDirectoryStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+)
 
-from medenhance.dicom.headers import FileHeader, is_dicom, read_header
+from medenhance.dicom.headers import FileHeader, is_dicom, read_header, unreadable
 from medenhance.dicom.series import DicomSeries, SliceHeader
 from medenhance.errors import MedEnhanceError
 from medenhance.progress import Progress, checkpoint
 
-NO_IMAGES = {"SEG", "SR", "PR", "KO", "REG", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "DOC", "ECG", "RWV", "AU"}
 CAPTURES = {
-    pydicom.uid.SecondaryCaptureImageStorage,
-    pydicom.uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
-    pydicom.uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
-    pydicom.uid.MultiFrameTrueColorSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
 }
 MAX_NAMED = 5
 
@@ -34,30 +39,45 @@ def find_series(path: Path, progress: Progress) -> tuple[list[DicomSeries], tupl
     headers, strangers = [], []
     for index, file in enumerate(files):
         checkpoint(progress, "scan", index / len(files))
-        if is_dicom(file):
-            headers.append(read_header(file))
-        else:
+        header = _header_of(file)
+        if header is None:
             strangers.append(file)
+        else:
+            headers.append(header)
     if not headers:
         raise _nothing_to_read(path, strangers)
-    images = [header for header in headers if header.slices and header.modality not in NO_IMAGES]
+    images = [header for header in headers if header.slices]
+    broken = [header for header in headers if header.problem]
     if not images:
+        for header in broken:
+            assert header.problem is not None
+            raise header.problem
         kinds = _counted(header.kind for header in headers)
         raise MedEnhanceError(
             "input-unsuitable", f"{path} holds no images: {kinds}.", "Give the folder of the CT slices."
         )
-    others = [h for h in headers if h not in images and h.sop_class_uid != pydicom.uid.MediaStorageDirectoryStorage]
-    return _grouped(images), _skipped(others, strangers)
+    others = [h for h in headers if not h.slices and not h.problem and h.sop_class_uid != MediaStorageDirectoryStorage]
+    series = _grouped(images, broken)
+    lost = [header for header in broken if header.series_uid not in {"", *(one.series_uid for one in series)}]
+    return series, _skipped(others, strangers, lost)
 
 
 def choose_series(found: list[DicomSeries], series_uid: str | None) -> tuple[DicomSeries, tuple[str, ...]]:
-    """The named series, or the only one that can be meant.
+    """The named series, or the only one that can be meant; it is whole.
 
     CT goes before other modalities, and slices before localizers and screen captures.
 
     Raises:
-        MedEnhanceError: series-ambiguous with a list of the series; input-missing when the named one is not there.
+        MedEnhanceError: series-ambiguous with a list of the series; input-missing when the named one is not there;
+            input-unreadable when one of its files is damaged.
     """
+    chosen, warnings = _chosen(found, series_uid)
+    if chosen.problem is not None:
+        raise chosen.problem
+    return chosen, warnings
+
+
+def _chosen(found: list[DicomSeries], series_uid: str | None) -> tuple[DicomSeries, tuple[str, ...]]:
     if series_uid is not None:
         named = [series for series in found if series.series_uid == series_uid]
         if not named:
@@ -79,6 +99,14 @@ def choose_series(found: list[DicomSeries], series_uid: str | None) -> tuple[Dic
     return candidates[0], (f"Other series were left out:\n{_listed(left_out)}",)
 
 
+def _header_of(file: Path) -> FileHeader | None:
+    """None when the file is not DICOM."""
+    try:
+        return read_header(file) if is_dicom(file) else None
+    except OSError as error:
+        raise unreadable(file, error.strerror or str(error)) from error
+
+
 def _files_below(folder: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
         folders.sort()
@@ -87,7 +115,9 @@ def _files_below(folder: Path) -> Iterator[Path]:
                 yield Path(parent) / name
 
 
-def _grouped(images: list[FileHeader]) -> list[DicomSeries]:
+def _grouped(images: list[FileHeader], broken: list[FileHeader]) -> list[DicomSeries]:
+    problems = {header.series_uid: header.problem for header in reversed(broken)}
+    anywhere = problems.get("")  # it does not say which series it belongs to, so any may be incomplete
     groups: dict[str, list[FileHeader]] = {}
     for header in images:
         groups.setdefault(header.series_uid, []).append(header)
@@ -98,6 +128,7 @@ def _grouped(images: list[FileHeader]) -> list[DicomSeries]:
             modality=files[0].modality,
             description=files[0].description,
             slices=tuple(one for file in files for one in file.slices),
+            problem=problems.get(uid, anywhere),
         )
         for uid, files in groups.items()
     ]
@@ -116,15 +147,20 @@ def _listed(series: list[DicomSeries]) -> str:
     return "\n".join(lines)
 
 
-def _skipped(others: list[FileHeader], strangers: list[Path]) -> tuple[str, ...]:
+def _skipped(others: list[FileHeader], strangers: list[Path], lost: list[FileHeader]) -> tuple[str, ...]:
     warnings = []
     if others:
         warnings.append(f"DICOM files without an image were skipped: {_counted(h.kind for h in others)}.")
     if strangers:
-        names = ", ".join(path.name for path in strangers[:MAX_NAMED])
-        more = f" and {len(strangers) - MAX_NAMED} more" if len(strangers) > MAX_NAMED else ""
-        warnings.append(f"Files that are not DICOM were skipped: {names}{more}.")
+        warnings.append(f"Files that are not DICOM were skipped: {_names(strangers)}.")
+    if lost:
+        warnings.append(f"Damaged files of other series were skipped: {_names([h.path for h in lost])}.")
     return tuple(warnings)
+
+
+def _names(paths: list[Path]) -> str:
+    names = ", ".join(path.name for path in paths[:MAX_NAMED])
+    return names + (f" and {len(paths) - MAX_NAMED} more" if len(paths) > MAX_NAMED else "")
 
 
 def _counted(kinds: Iterator[str]) -> str:

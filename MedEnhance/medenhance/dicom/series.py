@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from medenhance.errors import MedEnhanceError
 from medenhance.volume import Vector
 
 
@@ -54,6 +55,7 @@ class SliceHeader:
         thickness_mm: Slice thickness or, failing that, spacing between slices; None when not stated.
         slope, intercept: Value = stored * slope + intercept; None when not stated.
         rescale_type: "HU", "US" (unspecified) ...; "" when not stated.
+        has_lookup_table: Whether a modality lookup table stands in place of slope and intercept.
         padding: Stored values (first, last) that mark pixels outside the image; None when not stated.
         pixels: How the values are stored.
     """
@@ -72,6 +74,7 @@ class SliceHeader:
     slope: float | None
     intercept: float | None
     rescale_type: str
+    has_lookup_table: bool
     padding: tuple[int, int] | None
     pixels: PixelFormat
 
@@ -92,10 +95,17 @@ class SliceHeader:
 
 @dataclass(frozen=True)
 class DicomSeries:
-    """A series and its slices; those of a volume that was read stand in the order of its axis D."""
+    """A series and its slices; those of a volume that was read stand in the order of its axis D.
+
+    Attributes:
+        series_uid, study_uid, modality, description: As its files state them; "" when they do not.
+        slices: Its images.
+        problem: Why one of its files cannot be read; None when all is well.
+    """
 
     series_uid: str
     study_uid: str
     modality: str
     description: str
     slices: tuple[SliceHeader, ...]
+    problem: MedEnhanceError | None = None

@@ -76,9 +76,10 @@ def as_single_frame(source: Dataset, one: SliceHeader) -> Dataset:
     """A copy of the header for one frame: its functional groups become plain attributes."""
     copy = Dataset()
     copy.file_meta = source.file_meta
-    copy.set_original_encoding(*source.original_encoding, source.original_character_set)
+    implicit, little = source.original_encoding
+    copy.set_original_encoding(implicit, little, source.original_character_set)
     skipped = {BaseTag(_tag(keyword)) for keyword in MULTI_FRAME_ONLY}
-    for tag in source.keys():
+    for tag in tuple(source.keys()):
         if tag not in skipped and not tag.is_private and tag.element != 0:
             copy[tag] = deepcopy(source.get_item(tag))
     for groups in (source.get("SharedFunctionalGroupsSequence"), source.get("PerFrameFunctionalGroupsSequence")):
@@ -92,7 +93,7 @@ def without_stale_elements(dataset: Dataset) -> Dataset:
     for keyword in STALE:
         if keyword in dataset:
             del dataset[keyword]
-    for tag in [tag for tag in dataset.keys() if _is_curve(tag) or _is_overlay_in_pixels(dataset, tag)]:
+    for tag in [tag for tag in tuple(dataset.keys()) if _is_curve(tag) or _is_overlay_in_pixels(dataset, tag)]:
         del dataset[tag]
     method = LOSSY_METHOD.get(dataset.file_meta.get("TransferSyntaxUID"))
     if method and dataset.get("LossyImageCompression") != "01":

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_MIN_PIXELS = 100
 _TILE_PX = 16  # several correlation lengths of CT noise, so that the means of tiles are nearly independent
 
 
@@ -53,11 +54,15 @@ def tile_means(difference: np.ndarray, mask: np.ndarray) -> TileMeans:
 
 
 def pooled_bias(tiles: list[TileMeans]) -> Bias | None:
-    """The mean over all tiles weighted by their pixels, and its standard error; None for fewer than three tiles."""
+    """The mean over all tiles weighted by their pixels, and its standard error.
+
+    Returns:
+        None for fewer than three tiles or a hundred pixels.
+    """
     means = np.concatenate([t.means for t in tiles]) if tiles else np.empty(0)
-    if means.size < 3:
+    counts = np.concatenate([t.counts for t in tiles]).astype(np.float64) if tiles else np.empty(0)
+    if means.size < 3 or counts.sum() < _MIN_PIXELS:
         return None
-    counts = np.concatenate([t.counts for t in tiles]).astype(np.float64)
     weights = counts / counts.sum()
     mean = float(weights @ means)
     # Variance of a weighted mean (Cochran 1977, ratio estimator), with the small-sample factor n / (n - 1).

@@ -74,7 +74,9 @@ def _mean_over_slices(
     measure: Callable[[np.ndarray, np.ndarray], float], image: np.ndarray, reference: np.ndarray, window_hu: Window
 ) -> float:
     if image.shape != reference.shape or image.ndim not in (2, 3) or 0 in image.shape:
-        raise ValueError(f"two non-empty images or stacks of one shape are compared, not {image.shape} and {reference.shape}")
+        raise ValueError(
+            f"two non-empty images or stacks of one shape are compared, not {image.shape} and {reference.shape}"
+        )
     images, references = (x.reshape(-1, *x.shape[-2:]) for x in (image, reference))
     values = [measure(windowed(x, window_hu), windowed(y, window_hu)) for x, y in zip(images, references, strict=True)]
     return float(np.mean(values))
@@ -100,4 +102,4 @@ def _slice_ssim(x: np.ndarray, y: np.ndarray) -> float:
 
 def _local_mean(x: np.ndarray) -> np.ndarray:
     r = _SSIM_RADIUS
-    return gaussian_filter(x, _SSIM_SIGMA, radius=r)[r:-r, r:-r]
+    return np.asarray(gaussian_filter(x, _SSIM_SIGMA, radius=r)[r:-r, r:-r])

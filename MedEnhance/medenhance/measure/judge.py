@@ -9,15 +9,17 @@ from medenhance.measure.tissue import SOFT
 
 if TYPE_CHECKING:
     from medenhance.manifest import TrustedRange
+    from medenhance.measure.residual import ResidualStructure
     from medenhance.measure.trust import TissueRow
 
 MIN_REGIONS = 5
 _SIGNIFICANT = 2.0  # standard errors
+_LEAST_VISIBLE_HU = 1.0  # CT numbers are stored in whole HU
 
 
 def judge(
     rows: Sequence[TissueRow],
-    residual_structure: float | None,
+    structure: ResidualStructure | None,
     spacing_mm: tuple[float, float, float] | None,
     trusted: TrustedRange,
 ) -> tuple[str, ...]:
@@ -25,7 +27,7 @@ def judge(
 
     Args:
         rows: One a tissue.
-        residual_structure: Index in [0, 1]; None when it could not be measured.
+        structure: Of what was removed; None when it could not be measured.
         spacing_mm: Of columns, rows and slices; None when unknown.
         trusted: What the model card promises.
 
@@ -36,7 +38,7 @@ def judge(
     return (
         *_input_warnings(soft, spacing_mm, trusted),
         *_bias_warnings(rows, trusted.max_abs_bias_hu),
-        *_structure_warnings(residual_structure, trusted.max_residual_structure),
+        *_structure_warnings(structure, trusted.max_residual_structure),
     )
 
 
@@ -72,13 +74,13 @@ def _bias_warnings(rows: Sequence[TissueRow], limit_hu: float) -> Iterator[str]:
             )
 
 
-def _structure_warnings(index: float | None, limit: float) -> Iterator[str]:
-    if index is None:
+def _structure_warnings(structure: ResidualStructure | None, limit: float) -> Iterator[str]:
+    if structure is None:
         yield "Whether anatomy was removed cannot be judged: the study shows too few structures."
-    elif index > limit:
+    elif structure.index > limit and structure.amplitude_hu >= _LEAST_VISIBLE_HU:
         yield (
-            f"Anatomy may have been removed: the residual structure index is {index:.3f}; "
-            f"the model card allows {limit:g}."
+            f"Anatomy may have been removed: the residual structure index is {structure.index:.3f} "
+            f"(about {structure.amplitude_hu:.1f} HU); the model card allows {limit:g}."
         )
 
 

@@ -34,18 +34,23 @@ class NoisePower:
     side_px: int
 
 
-def noise_power_spectrum(patches: np.ndarray, spacing_mm: tuple[float, float]) -> np.ndarray:
+def noise_power_spectrum(
+    patches: np.ndarray, spacing_mm: tuple[float, float], *, noise_only: bool = False
+) -> np.ndarray:
     """NPS(u, v) = dx dy / (Nx Ny) <|DFT2{patch - 2nd-order fit}|^2>, so that its integral over u, v is the variance.
 
     Args:
         patches: (N, S, S), HU.
         spacing_mm: Pixel size along columns (x) and rows (y).
+        noise_only: The patches are differences of repeated scans: there is no trend to fit, and the fit would take noise
+            of low frequency away.
 
     Returns:
         (S, S) HU^2 mm^2, zero frequency first as in `np.fft.fft2`.
     """
     side = patches.shape[-1]
-    energy = np.mean(np.abs(np.fft.fft2(detrended(patches))) ** 2, axis=0)
+    noise = patches if noise_only else detrended(patches)
+    energy = np.mean(np.abs(np.fft.fft2(noise)) ** 2, axis=0)
     return np.asarray(spacing_mm[0] * spacing_mm[1] / (side * side) * energy)
 
 
@@ -71,15 +76,18 @@ def radial_average(spectrum: np.ndarray, spacing_mm: tuple[float, float]) -> tup
     return frequency / counts, power / counts
 
 
-def measure_noise_power(patches: np.ndarray, spacing_mm: tuple[float, float] | None) -> NoisePower:
+def measure_noise_power(
+    patches: np.ndarray, spacing_mm: tuple[float, float] | None, *, noise_only: bool = False
+) -> NoisePower:
     """The radial noise power spectrum of homogeneous patches.
 
     Args:
         patches: (N, S, S), HU, N >= 1.
         spacing_mm: Pixel size along columns and rows; None when unknown.
+        noise_only: As in `noise_power_spectrum`.
     """
     pixel = spacing_mm or (1.0, 1.0)
-    spectrum = noise_power_spectrum(patches, pixel)
+    spectrum = noise_power_spectrum(patches, pixel, noise_only=noise_only)
     frequency, power = radial_average(spectrum, pixel)
     variance = float(spectrum.sum()) / (patches.shape[-1] ** 2 * pixel[0] * pixel[1])
     return NoisePower(
@@ -96,4 +104,4 @@ def measure_noise_power(patches: np.ndarray, spacing_mm: tuple[float, float] | N
 
 def _three_bin_mean(values: np.ndarray) -> np.ndarray:
     padded = np.pad(values, 1, mode="edge")
-    return (padded[:-2] + padded[1:-1] + padded[2:]) / 3.0
+    return np.asarray((padded[:-2] + padded[1:-1] + padded[2:]) / 3.0)

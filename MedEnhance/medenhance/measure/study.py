@@ -9,11 +9,11 @@ import numpy as np
 from medenhance.measure.bias import Bias, TileMeans, pooled_bias, tile_means
 from medenhance.measure.noise import patch_noise_sd
 from medenhance.measure.noise_power import NoisePower, measure_noise_power
-from medenhance.measure.residual import StructureShare, residual_structure_index, structure_share
+from medenhance.measure.residual import ResidualStructure, StructureShare, residual_structure, structure_share
 from medenhance.measure.tissue import FAT, SOFT, TISSUES, Region, TissueMap, map_tissues, valid_pixels
 
 MAX_SLICES = 16
-_NOISE_SIDES_PX = (16, 10)  # the smaller where the larger finds no room: ribs, lung between its vessels
+_NOISE_SIDES_PX = (24, 16, 10, 7)  # the smaller where the larger find no room: thin fat, lung between its vessels
 _SPECTRUM_SIDES_PX = (64, 48, 32)
 _SPECTRUM_TISSUES = (SOFT, FAT)
 _NOISE_REGIONS = 10
@@ -60,7 +60,7 @@ class StudyMeasurements:
     slices: tuple[int, ...]
     tissues: dict[str, TissueFigures]
     spectra: SpectrumPair | None
-    residual_structure: float | None
+    residual_structure: ResidualStructure | None
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def measure_study(
         slices=slices,
         tissues={t.name: _tissue_figures(found, t.name, before, after) for t in TISSUES},
         spectra=_spectra(found, before, after, spacing_mm),
-        residual_structure=residual_structure_index(found.shares),
+        residual_structure=residual_structure(found.shares),
     )
 
 

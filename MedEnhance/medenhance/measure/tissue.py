@@ -11,12 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter
+from scipy.ndimage import binary_dilation, binary_erosion, binary_opening, gaussian_filter, label
 
 _SMOOTHING_PX = 2.5
 _REACH_PX = 8  # how far that smoothing carries a padding value
 _EROSION_PX = 3
 _FINE_PX = 1.0
+_LIGHT_HU = -300.0
+_LOWEST_NUMBER_HU = -1100.0
+_SOLID_PX = 5
 _BEST_SHARE = 10.0  # per cent
 _OWN_FACTOR = 2.0
 _SLICE_FACTOR = 10.0
@@ -40,7 +43,7 @@ class Tissue:
 AIR = Tissue("air", -1200.0, -940.0)
 LUNG = Tissue("lung", -920.0, -500.0)
 FAT = Tissue("fat", -140.0, -40.0)
-SOFT = Tissue("soft", -10.0, 200.0)
+SOFT = Tissue("soft", -25.0, 200.0)
 BONE = Tissue("bone", 250.0, 3000.0)  # and dense contrast medium, which CT numbers alone cannot tell from bone
 TISSUES = (AIR, LUNG, FAT, SOFT, BONE)
 
@@ -54,7 +57,7 @@ class Region:
         column: First column.
         side_px: Rows and columns.
         roughness: Gradient energy of the smoothed slice over the energy of its finest grain: the lower the more
-            homogeneous. Noise alone gives the same value whatever its amplitude, so that quiet places are not preferred.
+            homogeneous. Noise alone gives the same value whatever its amplitude: quiet places are not preferred.
     """
 
     row: int
@@ -76,6 +79,7 @@ class TissueMap:
         valid: (H, W) bool, pixels that hold a CT number, beyond the reach of padding when smoothing.
         coarse: (H + 1, W + 1), table of running sums of the squared gradient of `reference`.
         fine: (H + 1, W + 1), table of running sums of the squared finest grain of the slice.
+        classes: For each tissue's name, (H, W) bool, its pixels.
         counts: For each tissue's name, (H + 1, W + 1), table of running sums of its pixels.
     """
 
@@ -83,11 +87,12 @@ class TissueMap:
     valid: np.ndarray
     coarse: np.ndarray
     fine: np.ndarray
+    classes: dict[str, np.ndarray]
     counts: dict[str, np.ndarray]
 
     def interior(self, tissue: Tissue) -> np.ndarray:
         """(H, W) bool: pixels at least 3 pixels inside a tissue (and inside the image)."""
-        return np.asarray(binary_erosion(_in_class(self.reference, self.valid, tissue), iterations=_EROSION_PX))
+        return np.asarray(binary_erosion(self.classes[tissue.name], iterations=_EROSION_PX))
 
     def homogeneous_regions(self, side_px: int, max_count: int) -> dict[str, list[Region]]:
         """Squares of each tissue with the least structure, most homogeneous first; none overlaps another.
@@ -122,11 +127,18 @@ class TissueMap:
 
 
 def valid_pixels(before: np.ndarray, after: np.ndarray, padding_below: float | None) -> np.ndarray:
-    """(H, W) bool: pixels that hold a CT number in both images."""
+    """(H, W) bool: pixels that hold a CT number in both images.
+
+    Where the padding value is also the lowest CT number, single pixels of that value are noise that was cut off there;
+    leaving them out would select the rest by its noise, so that only solid areas count as padding.
+    """
     valid = np.isfinite(before) & np.isfinite(after)
-    if padding_below is not None:
-        valid &= before > padding_below
-    return np.asarray(valid)
+    if padding_below is None:
+        return np.asarray(valid)
+    padding = before <= padding_below
+    if padding_below > _LOWEST_NUMBER_HU:
+        padding = binary_opening(padding, np.ones((_SOLID_PX, _SOLID_PX)))
+    return np.asarray(valid & ~padding)
 
 
 def map_tissues(image: np.ndarray, valid: np.ndarray) -> TissueMap:
@@ -139,6 +151,8 @@ def map_tissues(image: np.ndarray, valid: np.ndarray) -> TissueMap:
     if not valid.all():
         valid = ~binary_dilation(~valid, iterations=_REACH_PX)
     reference = gaussian_filter(image, _SMOOTHING_PX, truncate=3.0)
+    classes = {t.name: valid & (reference >= t.lo_hu) & (reference <= t.hi_hu) for t in TISSUES}
+    classes[LUNG.name] &= ~_around_air(reference)
     rows, columns = np.gradient(reference)
     grain = image - gaussian_filter(image, _FINE_PX, truncate=3.0)
     return TissueMap(
@@ -146,12 +160,22 @@ def map_tissues(image: np.ndarray, valid: np.ndarray) -> TissueMap:
         valid=valid,
         coarse=_running_sums(rows**2 + columns**2),
         fine=_running_sums(grain**2),
-        counts={t.name: _running_sums(_in_class(reference, valid, t), np.int32) for t in TISSUES},
+        classes=classes,
+        counts={name: _running_sums(inside, np.int32) for name, inside in classes.items()},
     )
 
 
-def _in_class(reference: np.ndarray, valid: np.ndarray, tissue: Tissue) -> np.ndarray:
-    return np.asarray(valid & (reference >= tissue.lo_hu) & (reference <= tissue.hi_hu))
+def _around_air(reference: np.ndarray) -> np.ndarray:
+    """(H, W) bool: connected parts lighter than any tissue but lung that are mostly air.
+
+    Mattresses and blankets have the CT numbers of lung, but lie in the air around the patient.
+    """
+    parts, _ = label(reference < _LIGHT_HU)
+    pixels = np.bincount(parts.ravel())
+    air = np.bincount(parts[reference < AIR.hi_hu], minlength=pixels.size)
+    mostly_air = air > 0.5 * pixels
+    mostly_air[0] = False
+    return np.asarray(mostly_air[parts])
 
 
 def _running_sums(image: np.ndarray, dtype: type[np.generic] = np.float64) -> np.ndarray:
@@ -170,9 +194,7 @@ def _step(side_px: int) -> int:
     return max(1, side_px // 2)
 
 
-def _best_apart(
-    corners: np.ndarray, roughness: np.ndarray, side_px: int, limit: float, max_count: int
-) -> list[Region]:
+def _best_apart(corners: np.ndarray, roughness: np.ndarray, side_px: int, limit: float, max_count: int) -> list[Region]:
     """Take the least rough corner, drop all whose squares overlap its own, and so on."""
     chosen: list[Region] = []
     if roughness.size == 0:

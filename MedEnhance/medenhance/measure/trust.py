@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medenhance.measure.noise_power import NoisePower
 from medenhance.measure.judge import MIN_REGIONS, judge
+from medenhance.measure.noise_power import NoisePower
 from medenhance.measure.study import SpectrumPair, TissueFigures, measure_study
 from medenhance.measure.tissue import TISSUES, Tissue
 
@@ -60,8 +60,8 @@ class TissueRow:
         bias_hu: Mean of output minus input well inside the tissue; None when there is too little of it.
         bias_standard_error_hu: Of that mean.
         bias_pixels: How many pixels it is the mean of.
-        cut_off: Whether the lowest CT number that the file can hold cuts the noise of this tissue off, so that its noise
-            is understated and the mean of the input is too high.
+        cut_off: Whether the lowest CT number that the file can hold cuts the noise of this tissue off, so that its
+            noise is understated and the mean of the input is too high.
         note: Why a figure is missing or to be read with care; None when there is nothing to say.
     """
 
@@ -92,6 +92,7 @@ class TrustReport:
         noise_power_after: Of the output, in the same regions.
         noise_power_note: Why it is missing or to be read with care.
         residual_structure: Share of the removed energy near structures that follows the anatomy, in [0, 1].
+        residual_structure_hu: How strong the removed anatomy is, typically, near structures.
         residual_structure_note: Why it is missing.
         warnings: One sentence each, for the person who will read the images.
         notice: What the report may be used for.
@@ -108,6 +109,7 @@ class TrustReport:
     noise_power_after: NoisePower | None
     noise_power_note: str | None
     residual_structure: float | None
+    residual_structure_hu: float | None
     residual_structure_note: str | None
     warnings: tuple[str, ...]
     notice: str = NOTICE
@@ -147,6 +149,7 @@ def trust_report(
         raise ValueError(f"two volumes of one shape (D, H, W) are compared, not {before.shape} and {after.shape}")
     spacing = grid.spacing_mm if grid.spacing_known else None
     found = measure_study(before, after, padding_below, spacing[:2] if spacing else None)
+    structure = found.residual_structure
     rows = tuple(_row(tissue.name, found.tissues[tissue.name]) for tissue in TISSUES)
     return TrustReport(
         run=run,
@@ -159,9 +162,10 @@ def trust_report(
         noise_power_before=found.spectra.before if found.spectra else None,
         noise_power_after=found.spectra.after if found.spectra else None,
         noise_power_note=_spectra_note(found.spectra),
-        residual_structure=found.residual_structure,
-        residual_structure_note=None if found.residual_structure is not None else "too few structures to judge by",
-        warnings=judge(rows, found.residual_structure, spacing, trusted) if trusted else (),
+        residual_structure=structure.index if structure else None,
+        residual_structure_hu=structure.amplitude_hu if structure else None,
+        residual_structure_note=None if structure else "too few structures to judge by",
+        warnings=judge(rows, structure, spacing, trusted) if trusted else (),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import torch
@@ -29,6 +30,7 @@ def fit(config: RunConfig) -> Path:
             f"a batch of {config.loop.batch_size} samples cannot be shared by {fabric.world_size} processes.",
             "Choose a multiple with --loop.batch-size.",
         )
+    fabric.print("Preparing the training data ...", file=sys.stderr)
     share = config.loop.batch_size // fabric.world_size
     data = config.data.open(share, fabric.global_rank, fabric.world_size, config.loop.seed)
     _seed_initial_weights(config.loop.seed)

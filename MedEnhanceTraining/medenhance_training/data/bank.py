@@ -19,8 +19,11 @@ Window = tuple[slice, slice]
 class Noise(Protocol):
     """Noise that can be laid over a slice."""
 
-    def crop(self, window: Window, dose: float) -> np.ndarray:
-        """(h, w) float32, HU: the noise of this dose in a window of the slice."""
+    def crop(self, window: Window, dose: float, exposure: float = 1.0) -> np.ndarray:
+        """(h, w) float32, HU: what this dose adds to a normal-dose scan of this exposure, in a window of the slice."""
+
+    def of_normal_dose(self, window: Window, exposure: float = 1.0) -> np.ndarray:
+        """(h, w) float32, HU: noise of a normal-dose scan of this exposure itself, drawn independently of `crop`."""
 
 
 @dataclass(frozen=True)
@@ -30,22 +33,30 @@ class SimulatedNoise:
     Attributes:
         quantum: (H, W) float16, HU, unit strength.
         electronic: (H, W) float16, HU, unit strength, or None.
+        repeated: (H, W) float16, HU: quantum noise of the same scanner and kernel, drawn a second time.
     """
 
     quantum: np.ndarray
     electronic: np.ndarray | None = None
+    repeated: np.ndarray | None = None
 
     @classmethod
-    def of(cls, noise: NoiseField) -> SimulatedNoise:
+    def of(cls, noise: NoiseField, repeated: NoiseField | None = None) -> SimulatedNoise:
         electronic = None if noise.electronic is None else noise.electronic.astype(np.float16)
-        return cls(noise.quantum.astype(np.float16), electronic)
+        again = None if repeated is None else repeated.quantum.astype(np.float16)
+        return cls(noise.quantum.astype(np.float16), electronic, again)
 
-    def crop(self, window: Window, dose: float) -> np.ndarray:
+    def crop(self, window: Window, dose: float, exposure: float = 1.0) -> np.ndarray:
         quantum, electronic = dose_factors(dose)
-        noise = self.quantum[window].astype(np.float32) * np.float32(quantum)
+        noise = self.quantum[window].astype(np.float32) * np.float32(quantum * exposure**-0.5)
         if self.electronic is None:
             return noise
-        return noise + self.electronic[window].astype(np.float32) * np.float32(electronic)
+        return noise + self.electronic[window].astype(np.float32) * np.float32(electronic / exposure)
+
+    def of_normal_dose(self, window: Window, exposure: float = 1.0) -> np.ndarray:
+        assert self.repeated is not None, "this noise was made without a second draw"
+        # The quantum noise of the scan itself has the variance e^P / N0: unit strength.
+        return self.repeated[window].astype(np.float32) * np.float32(exposure**-0.5)
 
 
 @dataclass(frozen=True)
@@ -58,8 +69,12 @@ class RecordedNoise:
 
     difference: np.ndarray
 
-    def crop(self, window: Window, dose: float) -> np.ndarray:  # noqa: ARG002 - a recorded scan has one dose
+    def crop(self, window: Window, dose: float, exposure: float = 1.0) -> np.ndarray:  # noqa: ARG002 - as recorded
         return self.difference[window]
+
+    def of_normal_dose(self, window: Window, exposure: float = 1.0) -> np.ndarray:  # noqa: ARG002
+        """None to add: the normal-dose slice of a recorded pair holds its own."""
+        return np.zeros_like(self.difference[window])
 
 
 @dataclass(frozen=True)
@@ -131,7 +146,8 @@ def simulated_slice(normal: NormalSlice, within: NoiseRange, rng: np.random.Gene
     noises = []
     for _ in range(within.num_fields):
         scanner, kernel = within.draw(rng, normal.slice_mm)
-        noises.append(SimulatedNoise.of(noise_field(normal.hu, normal.spacing_mm, kernel, scanner, rng)))
+        first, second = (noise_field(normal.hu, normal.spacing_mm, kernel, scanner, rng) for _ in range(2))
+        noises.append(SimulatedNoise.of(first, second))
     return TrainingSlice(normal.hu.astype(np.float32), tuple(noises), normal.weight)
 
 

@@ -58,13 +58,13 @@ class Skipped:
 
 
 def find_ct_slices(
-    root: Path, enter: Callable[[Path], bool] = lambda folder: True, progress: Progress | None = None
+    root: Path, enter: Callable[[Path], bool] | None = None, progress: Progress | None = None
 ) -> tuple[list[CtHeader], list[Skipped]]:
     """Read the header of every CT slice in a folder and its subfolders.
 
     Args:
         root: The folder.
-        enter: Whether to look into a subfolder.
+        enter: Whether to look into a subfolder; into all by default.
         progress: Told how far it is.
 
     Returns:
@@ -93,10 +93,11 @@ def find_ct_slices(
     return found, skipped
 
 
-def _files(folder: Path, enter: Callable[[Path], bool]) -> Iterator[Path]:
+def _files(folder: Path, enter: Callable[[Path], bool] | None) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and enter(path):
-            yield from _files(path, enter)
+        if path.is_dir():
+            if enter is None or enter(path):
+                yield from _files(path, enter)
         elif path.is_file() and not path.name.startswith("."):
             yield path
 

@@ -100,10 +100,25 @@ def make_index(cases: Iterable[Case]) -> Index:
     return Index(SCHEMA, cases)
 
 
-def paired_case(scan: PairedScan, root: Path, source: str, licence: str) -> Case:
-    """The index entry of a scan that has pairs."""
+def scan_cases(scan: PairedScan, root: Path, source: str, licence: str) -> list[Case]:
+    """The index entries of a scan: one for its pairs, one for the normal-dose slices that have no twin."""
+    pairs = [(pair.normal.path, pair.low.path) for pair in scan.pairs]
+    alone = [header.path for header in scan.normal_only]
+    cases = []
+    if pairs:
+        normal, low = zip(*pairs, strict=True)
+        cases.append(_scan_case(scan, root, source, licence, normal, low))
+    if alone:
+        cases.append(_scan_case(scan, root, source, licence, tuple(alone), ()))
+    return cases
+
+
+def _scan_case(
+    scan: PairedScan, root: Path, source: str, licence: str, normal: tuple[Path, ...], low: tuple[Path, ...]
+) -> Case:
     first = scan.example
-    digest = hashlib.sha256("\n".join(_relative(p.normal.path, root) for p in scan.pairs).encode()).hexdigest()
+    files = tuple(indexed_file(path, root) for path in normal)
+    digest = hashlib.sha256("\n".join(file.path for file in files).encode()).hexdigest()
     return Case(
         id=f"{source}/{scan.patient_id}/{digest[:8]}",
         patient_id=f"{source}/{scan.patient_id}",
@@ -112,9 +127,9 @@ def paired_case(scan: PairedScan, root: Path, source: str, licence: str) -> Case
         spacing_mm=first.spacing_mm[1],
         slice_mm=first.thickness_mm,
         kernel=first.kernel,
-        dose=scan.dose,
-        normal=tuple(indexed_file(pair.normal.path, root) for pair in scan.pairs),
-        low=tuple(indexed_file(pair.low.path, root) for pair in scan.pairs),
+        dose=scan.dose if low else 1.0,
+        normal=files,
+        low=tuple(indexed_file(path, root) for path in low),
     )
 
 

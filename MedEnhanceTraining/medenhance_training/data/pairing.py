@@ -90,18 +90,18 @@ def pair_all(sides: Iterable[Side], skipped: Sequence[Skipped] = ()) -> Pairing:
     for side in sides:
         header = side.header
         spacing = tuple(round(value, 4) for value in header.spacing_mm)
-        key = (side.patient_id, header.kernel, round(header.thickness_mm, 2), spacing, header.shape)
+        key: tuple[object, ...] = (side.patient_id, header.kernel, round(header.thickness_mm, 2), spacing, header.shape)
         scan = groups.setdefault(key, _Scan())
         (scan.normal if side.dose == 1.0 else scan.low).append(header)
         scan.dose = min(scan.dose, side.dose)
     scans, unpaired = [], []
-    for key, group in groups.items():
+    for (patient_id, *_), group in groups.items():
         pairs, alone = pair_slices(group.normal, group.low)
         unpaired += alone
         left = {skip.path for skip in alone}
         normal_only = tuple(sorted((h for h in group.normal if h.path in left), key=lambda h: h.height_mm))
         if group.normal:
-            scans.append(PairedScan(str(key[0]), group.dose, tuple(pairs), normal_only))
+            scans.append(PairedScan(str(patient_id), group.dose, tuple(pairs), normal_only))
     return Pairing(tuple(scans), tuple(unpaired), tuple(skipped))
 
 
@@ -115,19 +115,36 @@ def pair_slices(normal: Sequence[CtHeader], low: Sequence[CtHeader]) -> tuple[li
     Returns:
         The pairs along the slice normal, and every slice without a twin.
     """
-    waiting = list(low)
+    waiting = _by_height(low)
     pairs, alone = [], []
     for header in sorted(normal, key=lambda h: (h.height_mm, h.instance_number or 0)):
-        here = [other for other in waiting if _at_one_place(header, other)]
+        here = [other for other in _near(waiting, header) if _at_one_place(header, other)]
         same_number = [other for other in here if other.instance_number == header.instance_number]
         chosen = here if len(here) == 1 else same_number
         if len(chosen) == 1:
             pairs.append(SlicePair(header, chosen[0]))
-            waiting.remove(chosen[0])
+            waiting[_level(chosen[0])].remove(chosen[0])
         else:
             alone.append(Skipped(header.path, _why_alone(header, here, "low-dose")))
-    alone += [Skipped(h.path, _why_alone(h, [], "normal-dose")) for h in waiting]
+    alone += [Skipped(h.path, _why_alone(h, [], "normal-dose")) for level in waiting.values() for h in level]
     return pairs, alone
+
+
+def _by_height(headers: Sequence[CtHeader]) -> dict[int, list[CtHeader]]:
+    """Slices by millimetre, so that a scan of hundreds is not compared slice by slice."""
+    levels: dict[int, list[CtHeader]] = {}
+    for header in headers:
+        levels.setdefault(_level(header), []).append(header)
+    return levels
+
+
+def _level(header: CtHeader) -> int:
+    return round(header.height_mm)
+
+
+def _near(levels: dict[int, list[CtHeader]], header: CtHeader) -> list[CtHeader]:
+    level = _level(header)
+    return [other for near in (level - 1, level, level + 1) for other in levels.get(near, [])]
 
 
 def _at_one_place(a: CtHeader, b: CtHeader) -> bool:

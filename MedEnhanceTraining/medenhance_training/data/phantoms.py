@@ -67,13 +67,13 @@ class Phantom:
         """
         heights = (np.arange(shape[0]) - (shape[0] - 1) / 2) * slice_step_mm
         textures = _textures(shape, spacing_mm, slice_step_mm, self.seed)
-        offsets = np.array([0.0]) if slice_mm == 0 else np.linspace(-1, 1, 5) * slice_mm * 0.4
-        return np.stack(
-            [
-                np.mean([self._plane(shape[1:], spacing_mm, z + dz, {k: t[i] for k, t in textures.items()}) for dz in offsets], axis=0)
-                for i, z in enumerate(heights)
-            ]
-        ).astype(np.float32)  # fmt: skip
+        within = np.zeros(1) if slice_mm == 0 else (np.arange(5) - 2) / 5 * slice_mm
+        volume = np.zeros(shape, np.float32)
+        for k, height in enumerate(heights):
+            grain = {name: field[k] for name, field in textures.items()}
+            for z in height + within:
+                volume[k] += self._plane(shape[1:], spacing_mm, float(z), grain) / np.float32(within.size)
+        return volume
 
     def _plane(
         self, shape: tuple[int, int], spacing_mm: float, z: float, textures: dict[str, np.ndarray]

@@ -133,7 +133,7 @@ def _neighbours(position: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarra
     first = np.ceil(position - _WIDTH / 2)
     taps = first[:, None] + np.arange(_WIDTH)
     distance = (taps - position[:, None]) * (2.0 / _WIDTH)
-    weight = np.i0(_shape() * np.sqrt(np.clip(1.0 - distance**2, 0.0, None)))
+    weight = scipy.special.i0(_shape() * np.sqrt(np.clip(1.0 - distance**2, 0.0, None)))
     return np.mod(taps, cells).astype(np.int32), weight.astype(np.float32)
 
 

@@ -19,27 +19,50 @@ _TRIES = 4
 
 
 @dataclass(frozen=True)
+class Scan:
+    """One draw from a `DoseRange`; its attributes are explained there."""
+
+    dose: float
+    exposure: float = 1.0
+    noisy_normal: bool = False
+
+
+@dataclass(frozen=True)
 class DoseRange:
-    """The doses that a stream draws: evenly in the logarithm, and some slices left as they are.
+    """The scans that a stream draws: doses evenly in the logarithm, and some slices left as they are.
+
+    A network that learns from noise-free targets alone removes all noise. Scored against a real normal-dose scan, which
+    has noise of its own (at a quarter of the dose, a quarter of the variance in the low-dose slice), that is too much:
+    the best guess keeps the share of the noise that the normal-dose scan has too. Hence `noisy_normal_share`.
 
     Attributes:
         low: Smallest fraction of the normal dose.
         high: Largest fraction.
         clean_share: Probability of dose 1, where low and normal are equal, so that a network learns to leave clean
             slices alone.
+        exposure: Range of the normal dose, in multiples of the simulated scanner's, drawn evenly in the logarithm.
+        noisy_normal_share: Probability that the normal-dose slice gets the noise of its own dose as well.
     """
 
     low: float = 0.1
     high: float = 1.0
     clean_share: float = 0.05
+    exposure: tuple[float, float] = (1.0, 1.0)
+    noisy_normal_share: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.low <= self.high <= 1 or not 0 <= self.clean_share <= 1:
             raise MedEnhanceError("bad-option", f"{self} is no range of dose fractions.", "Use 0 < low <= high <= 1.")
+        if not 0 < self.exposure[0] <= self.exposure[1] or not 0 <= self.noisy_normal_share <= 1:
+            raise MedEnhanceError("bad-option", f"{self} is no range of scans.", "Use 0 < exposures and a share <= 1.")
 
-    def draw(self, rng: np.random.Generator) -> float:
-        clean, position = rng.random(), rng.random()
-        return 1.0 if clean < self.clean_share else float(self.low * (self.high / self.low) ** position)
+    def draw(self, rng: np.random.Generator) -> Scan:
+        clean, dose, exposure, noisy = rng.random(4)
+        return Scan(
+            dose=1.0 if clean < self.clean_share else _between(self.low, self.high, dose),
+            exposure=_between(*self.exposure, exposure),
+            noisy_normal=bool(noisy < self.noisy_normal_share),
+        )
 
 
 @dataclass(frozen=True)
@@ -101,10 +124,13 @@ class PatchStream:
         rng = np.random.default_rng([self.seed, position])
         case = self.cases[_weighted_choice(rng, self.cases)]
         noise = case.noises[rng.integers(len(case.noises))]
-        dose, variant = self.doses.draw(rng), draw(rng, self.augment)
+        scan, variant = self.doses.draw(rng), draw(rng, self.augment)
         row, column = self._corner(case.normal, rng)
         normal = variant.rekernel(case.normal[_window(row - MARGIN_PX, column - MARGIN_PX, self.patch + 2 * MARGIN_PX)])
-        low = normal + noise.crop(_window(row, column, self.patch), dose)
+        window = _window(row, column, self.patch)
+        if scan.noisy_normal:
+            normal = normal + noise.of_normal_dose(window, scan.exposure)
+        low = normal + noise.crop(window, scan.dose, scan.exposure)
         return np.ascontiguousarray(variant.orient(low)), np.ascontiguousarray(variant.orient(normal))
 
     def _corner(self, image: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
@@ -115,6 +141,11 @@ class PatchStream:
             if np.mean(image[_window(row, column, self.patch)][::4, ::4] > _AIR_BELOW_HU) >= _LEAST_BODY:
                 break
         return row, column
+
+
+def _between(low: float, high: float, position: float) -> float:
+    """The value at a position in [0, 1] between two, evenly in the logarithm."""
+    return float(low * (high / low) ** position)
 
 
 def _window(row: int, column: int, side: int) -> Window:

@@ -28,17 +28,31 @@ def normal_slices(volume: Volume, weight: float = 1.0, least_body: float = 0.02)
     if volume.modality not in (None, "CT"):
         raise MedEnhanceError("input-unsuitable", f"The study's modality is {volume.modality}.", "Give a CT study.")
     array, spacing = _axial(volume)
-    if abs(spacing[1] / spacing[2] - 1) > 0.01:
-        raise MedEnhanceError(
-            "input-unsuitable",
-            f"Axial pixels are {spacing[2]:g} x {spacing[1]:g} mm, and the simulator needs square ones.",
-            "Resample the study first.",
-        )
+    pixel_mm = square_pixel_mm(spacing[1:])
     kept = [hu for hu in (_clean(plane, volume.padding_below) for plane in array) if _shows_body(hu, least_body)]
     if not kept:
         raise MedEnhanceError("input-unsuitable", "No slice of the study shows a body.", "Are its values in HU?")
     thickness = slice_thickness_mm(volume, spacing[0])
-    return [NormalSlice(hu, spacing[2], thickness, weight / len(kept)) for hu in kept]
+    return [NormalSlice(hu, pixel_mm, thickness, weight / len(kept)) for hu in kept]
+
+
+def square_pixel_mm(spacing_mm: tuple[float, float]) -> float:
+    """The spacing of square pixels.
+
+    Args:
+        spacing_mm: Of rows and of columns.
+
+    Raises:
+        MedEnhanceError: input-unsuitable when they differ by more than 1 %.
+    """
+    rows, columns = spacing_mm
+    if abs(rows / columns - 1) > 0.01:
+        raise MedEnhanceError(
+            "input-unsuitable",
+            f"Pixels are {columns:g} x {rows:g} mm, and the simulator needs square ones.",
+            "Resample the study first.",
+        )
+    return columns
 
 
 def slice_thickness_mm(volume: Volume, step_mm: float) -> float:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
+from medenhance.errors import MedEnhanceError
 from medenhance.intensity import Window, intensity_map
 from medenhance.networks.mtdgan import MtdGanConfig
 from medenhance_training import losses
@@ -60,7 +62,11 @@ class MtdGanObjectiveConfig:
 
     def __post_init__(self) -> None:
         if self.consistency != "off" and not self.critic.reconstruction:
-            raise ValueError("reconstruction consistency needs a critic that reconstructs")
+            raise MedEnhanceError(
+                "bad-option",
+                "Reconstruction consistency needs a critic that reconstructs.",
+                "Set --objective.consistency off, or --objective.critic.reconstruction.",
+            )
 
     def build(self) -> MtdGan:
         return MtdGan(self)
@@ -86,17 +92,22 @@ class MtdGan:
         ]
 
     def critic_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Up to three task losses: adversarial, reconstruction, consistency (spec of the release, 1.3)."""
+        """Up to three task losses: adversarial, reconstruction, consistency.
+
+        Each is published as a term for real patches plus one for fake ones. Both are judged in one batch here, so a
+        term is twice the mean over it; eq. 4 alone is an expectation over all that the critic sees.
+        """
         low, normal = self.intensity.forward(batch["low"]), self.intensity.forward(batch["normal"])
-        mask = losses.difference_mask(low, normal)
         fake = self.generator(low)  # frozen in this phase, so nothing flows back into it
-        on_real, on_fake = self.critic(normal), self.critic(fake)
-        terms = {"adversarial": self._adversarial(on_real, REAL, mask) + self._adversarial(on_fake, FAKE, mask)}
-        if on_real.reconstruction is not None:
-            terms["reconstruction"] = losses.mean_absolute_error(on_real.reconstruction, normal)
-            terms["reconstruction"] += losses.mean_absolute_error(on_fake.reconstruction, fake)
+        images = torch.cat([normal, fake])
+        target = torch.cat([torch.full_like(normal[:, :1, :1, :1], REAL), torch.full_like(fake[:, :1, :1, :1], FAKE)])
+        verdict = self.critic(images)
+        mask = losses.difference_mask(low, normal).repeat(2, 1, 1, 1)
+        terms = {"adversarial": 2.0 * self._adversarial(verdict, target, mask)}
+        if verdict.reconstruction is not None:
+            terms["reconstruction"] = 2.0 * losses.mean_absolute_error(verdict.reconstruction, images)
         if self.config.consistency != "off":
-            terms["consistency"] = self._consistency(on_real) + self._consistency(on_fake)
+            terms["consistency"] = self._consistency(verdict)
         return terms
 
     def generator_losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -105,7 +116,8 @@ class MtdGan:
         self.critic.classify.dropout.train(self.config.dropout_against_generator)
         fake = self.generator(low)
         verdict = self.critic(fake, with_reconstruction=False)
-        adversarial = self._adversarial(verdict, REAL, losses.difference_mask(low, normal))
+        target = torch.full_like(fake[:, :1, :1, :1], REAL)
+        adversarial = self._adversarial(verdict, target, losses.difference_mask(low, normal))
         return {
             "adversarial": self.config.adversarial_weight * adversarial,
             "charbonnier": self.config.charbonnier_weight * losses.charbonnier(fake, normal),
@@ -115,9 +127,9 @@ class MtdGan:
     def restore(self, network: nn.Module, low_hu: Tensor) -> Tensor:
         return restore_hu(network, self.published.intensity, low_hu)
 
-    def _adversarial(self, verdict: Verdict, target: float, mask: Tensor) -> Tensor:
-        """LSGAN of the whole patch plus, where there is a SEG head, of every pixel."""
-        whole = losses.least_squares(verdict.whole, target)
+    def _adversarial(self, verdict: Verdict, target: Tensor, mask: Tensor) -> Tensor:
+        """LSGAN of the whole patch plus, where there is a SEG head, of every pixel; `target`: (N, 1, 1, 1)."""
+        whole = losses.least_squares(verdict.whole, target.flatten(1))
         if verdict.pixels is None:
             return whole
         if self.config.suppress == "off":
@@ -126,12 +138,14 @@ class MtdGan:
 
     def _consistency(self, verdict: Verdict) -> Tensor:
         """How much the critic's answers change when it sees its own reconstruction (thesis eq. 4)."""
-        released = self.config.consistency == "released"
-        image = verdict.reconstruction
+        released, image = self.config.consistency == "released", verdict.reconstruction
+        assert image is not None
         again = self.critic(image.clamp(0.0, 1.0) if released else image, with_reconstruction=False)
         distance = losses.consistency_released if released else losses.consistency_thesis
         total = distance(verdict.whole, again.whole)
-        return total if verdict.pixels is None else total + distance(verdict.pixels, again.pixels)
+        if verdict.pixels is not None:
+            total = total + distance(verdict.pixels, again.pixels)
+        return 2.0 * total if released else total
 
     def _critic_rule(self) -> GradientRule:
         if not self.config.pcgrad:

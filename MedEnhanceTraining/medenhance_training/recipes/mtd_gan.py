@@ -13,8 +13,8 @@ from medenhance.networks.mtdgan import MtdGanConfig
 from medenhance_training.config import LoopConfig, RunConfig
 from medenhance_training.critics import MultiTaskCriticConfig
 from medenhance_training.data.augment import AugmentRange
+from medenhance_training.data.sources import LowDoseData
 from medenhance_training.data.stream import DoseRange
-from medenhance_training.low_dose_data import LowDoseData
 from medenhance_training.objectives.mtd_gan import MtdGanObjectiveConfig
 from medenhance_training.optimizer import OptimizerConfig
 from medenhance_training.schedule import ScheduleConfig
@@ -29,7 +29,7 @@ QUARTER_DOSE = LowDoseData(patch=64, doses=DoseRange(0.25, 0.25, 0.0), augment=A
 
 
 def mtd_gan() -> RunConfig:
-    """MTD-GAN with the release's defects mended: every layer trains, real warm-up, NDS over its mask, no size effect."""
+    """MTD-GAN with the defects mended: every layer trains, real warm-up, NDS over its mask, no size effect."""
     schedule = ScheduleConfig(kind="linear", warmup_samples=10 * EPOCH, hold_samples=50 * EPOCH, floor=0.01)
     optimizer = OptimizerConfig(lr=1e-4, weight_decay=5e-4, schedule=schedule)
     objective = MtdGanObjectiveConfig(
@@ -45,7 +45,7 @@ def mtd_gan() -> RunConfig:
 
 
 def mtd_gan_official() -> RunConfig:
-    """MTD-GAN as released, defects included: idle CLS layer, two epochs at rate 0, NDS over all pixels, global FFT."""
+    """MTD-GAN as released, defects included: idle CLS layer, two epochs at rate 0, NDS over all pixels."""
     schedule = ScheduleConfig(
         kind="mtd-gan-released",
         warmup_samples=10 * EPOCH,
@@ -124,6 +124,7 @@ def mtd_gan_compact() -> RunConfig:
         generator=generator,
         critic=MultiTaskCriticConfig(channels=16),
         intensity=ABDOMEN,
+        start="mtd-gan-released",
         generator_optimizer=OptimizerConfig(lr=5e-4, clip_norm=1.0, schedule=schedule),
         critic_optimizer=OptimizerConfig(lr=2e-4, schedule=schedule),
     )

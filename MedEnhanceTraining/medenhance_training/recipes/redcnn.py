@@ -5,7 +5,7 @@ from __future__ import annotations
 from medenhance.intensity import Scale
 from medenhance.networks.redcnn import RedCnnConfig
 from medenhance_training.config import LoopConfig, RunConfig
-from medenhance_training.low_dose_data import LowDoseData
+from medenhance_training.data.sources import LowDoseData
 from medenhance_training.objectives.supervised import SupervisedConfig
 from medenhance_training.optimizer import OptimizerConfig
 from medenhance_training.schedule import ScheduleConfig

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+
 from medenhance_training.config import TrainingData
 from medenhance_training.objectives.objective import Batch
 

@@ -1,0 +1,114 @@
+"""`medenhance batch denoise-ct`: every study below a folder."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import FlagCreatePairsOff, Positional, arg
+
+from medenhance.commands.denoise_ct import Precision
+from medenhance.terminal import TerminalProgress
+
+if TYPE_CHECKING:
+    from medenhance.batch import BatchRequest
+    from medenhance.batch_table import StudyOutcome
+    from medenhance.progress import Progress
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Do a task for every study below a folder.
+
+    A study is every CT series of every folder with DICOM files, and every NRRD, NIfTI, MHA or MHD file. The output folder
+    mirrors the input folder. Run the same command again to go on after a stop: what is done is skipped as long as its
+    input, the model and the options are the same. One bad study never stops the rest. batch.csv and batch.json in the
+    output folder say what became of each. Research use only.
+    """
+
+    task: Annotated[Positional[Literal["denoise-ct"]], arg(metavar="denoise-ct")]
+    """What to do."""
+    input_root: Annotated[Positional[Path], arg(metavar="INPUT_ROOT")]
+    """Folder with studies at any depth."""
+    output_root: Annotated[Positional[Path], arg(metavar="OUTPUT_ROOT")]
+    """Folder that will mirror it."""
+    model: Annotated[str | None, arg(metavar="ID")] = None
+    """Model to run, see `medenhance models list`; the default one if not given."""
+    strength: Annotated[float, arg(metavar="S")] = 1.0
+    """From 0 (the input) to 1 (all that the model does)."""
+    format: Literal["same", "dicom", "nrrd", "nifti"] = "same"
+    """Format of the outputs; same keeps that of each input."""
+    residual: Annotated[bool, FlagCreatePairsOff] = False
+    """Also write what was removed from each study."""
+    report: bool = True
+    """Write the trust report of each study beside it."""
+    figure: Annotated[bool, FlagCreatePairsOff] = False
+    """Also write the trust report of each study as a figure."""
+    device: Annotated[str, arg(metavar="D")] = "auto"
+    """auto, cpu, cuda, cuda:1, mps or xpu; see `medenhance doctor`."""
+    precision: Precision = "auto"
+    """auto takes a short format only where the hardware is built for it and the model allows it."""
+    scheduler: Annotated[str | None, arg(metavar="ADDRESS")] = None
+    """Run the studies on the Dask cluster of this scheduler; its workers need the same folders and `--nthreads 1`."""
+
+
+def run(args: Batch) -> int:
+    """Run the batch and print its table; the exit status is 1 when a study failed."""
+    from medenhance.batch import run_batch
+
+    try:
+        with TerminalListener() as listener:
+            outcomes = run_batch(_request(args), listener)
+    except KeyboardInterrupt:
+        print("Stopped. The same command goes on from here.", file=sys.stderr)
+        raise
+    from medenhance.batch_table import table
+
+    print("\n".join(table(outcomes)))
+    print(f"tables: {args.output_root / 'batch.csv'}, {args.output_root / 'batch.json'}")
+    return int(any(outcome.status == "failed" for outcome in outcomes))
+
+
+class TerminalListener:
+    """Shows a batch: a bar for the study that is worked on, and a line for each that has ended."""
+
+    def __init__(self) -> None:
+        self._progress = TerminalProgress()
+
+    def __enter__(self) -> TerminalListener:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._progress.__exit__(KeyboardInterrupt, None, None)
+
+    def scanning(self) -> Progress:
+        return self._progress
+
+    def started(self, study: str, number: int, total: int) -> Progress:
+        self._progress.__exit__(None, None, None)
+        print(f"[{number}/{total}] {study}", file=sys.stderr)
+        self._progress = TerminalProgress()
+        return self._progress
+
+    def finished(self, outcome: StudyOutcome, number: int, total: int) -> None:
+        self._progress.__exit__(None, None, None)
+        reason = f": {outcome.message}" if outcome.message else ""
+        self._progress.say(f"[{number}/{total}] {outcome.study} {outcome.status}{reason}")
+
+
+def _request(args: Batch) -> BatchRequest:
+    from medenhance.batch import BatchRequest
+    from medenhance.tasks.denoise_ct import DenoiseOptions
+
+    return BatchRequest(
+        input_root=args.input_root,
+        output_root=args.output_root,
+        options=DenoiseOptions(args.model, args.strength, args.device, args.precision),
+        format=args.format,
+        report=args.report,
+        figure=args.figure,
+        residual=args.residual,
+        scheduler=args.scheduler,
+    )

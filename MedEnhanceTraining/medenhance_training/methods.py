@@ -1,0 +1,192 @@
+"""Denoisers as values: what to open, where to run it. They can be sent to another process to measure their memory."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import psutil
+import torch
+from torch import Tensor
+
+from medenhance import devices, networks
+from medenhance.manifest import AcceptedInput, ModelEntry, Precision, Tiling, TrustedRange
+from medenhance.predict import Predictor
+from medenhance.weights import load_state
+from medenhance_training.checkpoint import load_published
+from medenhance_training.evaluate import KernelFamily, NetworkRestorer, Restorer, Unchanged
+from medenhance_training.objectives.objective import PublishedNetwork
+
+ACCEPTED = AcceptedInput("CT", 1, spacing_mm=(0.1, 5.0), slice_spacing_mm=(0.05, 50.0), value_range=(-32768.0, 65535.0))
+TILING = Tiling(tile=None, overlap=64)
+_MIB = 2**20
+
+
+class Method(Protocol):
+    """A denoiser that is not opened yet.
+
+    Attributes:
+        title: As in a table.
+    """
+
+    @property
+    def title(self) -> str: ...
+
+    def open(self) -> Restorer:
+        """Load what it needs."""
+
+
+class NetworkMethod(Method, Protocol):
+    """A network that is not loaded yet."""
+
+    def open(self) -> NetworkRestorer:
+        """The network, ready to run."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Its weights in float32."""
+
+
+@dataclass(frozen=True)
+class InputMethod:
+    """Does nothing: the row that all others are compared with."""
+
+    title: str = "input"
+
+    def open(self) -> Unchanged:
+        return Unchanged()
+
+
+@dataclass(frozen=True)
+class ModelMethod:
+    """A model with a weights file.
+
+    Attributes:
+        entry: Its manifest entry.
+        path: Its verified weights file.
+        device, precision: As in `Predictor.load`.
+    """
+
+    entry: ModelEntry
+    path: Path
+    device: str = "auto"
+    precision: str = "auto"
+
+    @property
+    def title(self) -> str:
+        return f"{self.entry.id} {self.entry.version}"
+
+    def open(self) -> NetworkRestorer:
+        return NetworkRestorer(Predictor.load(self.entry, self.path, device=self.device, precision=self.precision))
+
+    def state(self) -> dict[str, Tensor]:
+        return load_state(self.path, self.entry)
+
+
+@dataclass(frozen=True)
+class RunMethod:
+    """The averaged network of a training run, which has no manifest entry yet.
+
+    Attributes:
+        run: The run's folder, or one of its checkpoints.
+        device, precision: As in `Predictor.load`.
+    """
+
+    run: Path
+    device: str = "auto"
+    precision: str = "auto"
+
+    @property
+    def title(self) -> str:
+        return f"run {self.run.name}"
+
+    def open(self) -> NetworkRestorer:
+        published, network = load_published(self.run)
+        entry = trial_entry(published)
+        device = devices.pick_device(self.device)
+        precision = devices.pick_precision(self.precision, device, entry.precisions)
+        return NetworkRestorer(Predictor(entry, network, device=device, precision=precision))
+
+    def state(self) -> dict[str, Tensor]:
+        return load_published(self.run)[1].state_dict()
+
+
+def trial_entry(
+    published: PublishedNetwork, precisions: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
+) -> ModelEntry:
+    """What a `Predictor` must know of a network of which nothing was measured yet; no manifest takes it."""
+    config = networks.parse_config(published.network, published.config)
+    return ModelEntry(
+        id="trial",
+        version="0",
+        title="trial",
+        task="denoise-ct",
+        network=published.network,
+        config=published.config,
+        intensity=published.intensity,
+        precisions=precisions,
+        accepted=ACCEPTED,
+        trusted=TrustedRange((0.0, 0.0), (0.0, 0.0), 0.0, 0.0),
+        tiling=TILING,
+        size_multiple=networks.spec(published.network).size_multiple(config),
+        sampler=None,
+        files=(),
+        bundled=False,
+        default=False,
+        licence="",
+        intended_use="",
+        limits=(),
+        training_data=(),
+        metrics={},
+        recipe="",
+        commit="",
+    )
+
+
+def weights_digest(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, shapes and float32 values: tells weights apart whatever file they are in."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        values = state[name].detach().cpu().float().contiguous().numpy()
+        digest.update(f"{name}{values.shape}".encode() + values.tobytes())
+    return digest.hexdigest()
+
+
+def peak_memory_mb(method: Method, low: np.ndarray, kernel: KernelFamily) -> float:
+    """Memory that opening a method and restoring slices takes at most, MiB: of the GPU when it runs on one.
+
+    Measured in a process of its own, so that nothing that ran before counts.
+
+    Args:
+        method: The denoiser.
+        low: (D, H, W), HU.
+        kernel: As in `Restorer.restore`.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as process:
+        return process.submit(_measure_memory, method, low, kernel, torch.get_num_threads()).result()
+
+
+def _measure_memory(method: Method, low: np.ndarray, kernel: KernelFamily, num_threads: int) -> float:
+    torch.set_num_threads(num_threads)
+    before = psutil.Process().memory_info().rss
+    method.open().restore(low, kernel)
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0:
+        return torch.cuda.max_memory_allocated() / _MIB
+    return float(max(0.0, _peak_resident_bytes() - before)) / _MIB
+
+
+def _peak_resident_bytes() -> float:
+    info = psutil.Process().memory_info()
+    if hasattr(info, "peak_wset"):  # Windows
+        return float(info.peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak) if sys.platform == "darwin" else 1024.0 * peak

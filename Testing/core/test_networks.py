@@ -1,0 +1,125 @@
+"""The contract of every network in `NETWORKS`: a new one is tested by being listed, here with one small config."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from medenhance.errors import MedEnhanceError
+from medenhance.networks import NETWORKS, build, parse_config, spec
+
+# Small variants of every structural choice; the defaults are the published networks and are tested by their size below.
+SMALL = {
+    "redcnn": [
+        {"channels": 4, "kernel": 3, "depth": 3},
+        {"channels": 4, "kernel": 3, "depth": 4, "padding": "same", "unshuffle": 2, "final_relu": False},
+    ],
+    "mtdgan": [
+        {"channels": 4, "levels": 2},
+        {"channels": 4, "levels": 2, "identity_path": False, "final_relu": False},
+        {"channels": 4, "levels": 2, "spectral": "none"},
+        {"channels": 4, "levels": 2, "spectral": "window", "window": 8, "unshuffle": 2, "final_relu": False},
+    ],
+}
+CASES = [(name, config) for name, configs in SMALL.items() for config in configs]
+PARAMETERS = {"redcnn": 1_848_865, "mtdgan": 467_137}  # measured on the published code: spec 5 and 1.1
+
+
+def test_every_network_has_a_case():
+    assert SMALL.keys() == NETWORKS.keys() == PARAMETERS.keys()
+
+
+@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{len(str(case[1]))}")
+def case(request):
+    return request.param
+
+
+@pytest.fixture
+def network(case):
+    torch.manual_seed(3)
+    return build(*case).eval()
+
+
+def image(case, scale: int = 1) -> torch.Tensor:
+    name, config = case
+    multiple = spec(name).size_multiple(parse_config(name, config))
+    generator = torch.Generator().manual_seed(5)
+    return torch.rand(2, 1, 12 * multiple * scale, 14 * multiple * scale, generator=generator)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_default_config_has_the_published_number_of_parameters(name):
+    assert sum(parameter.numel() for parameter in build(name, {}).parameters()) == PARAMETERS[name]
+
+
+def test_the_output_has_the_shape_and_type_of_the_input(case, network):
+    x = image(case)
+    y = network(x)
+    assert y.shape == x.shape
+    assert y.dtype == torch.float32
+
+
+def test_it_is_deterministic(case, network):
+    x = image(case)
+    assert torch.equal(network(x), network(x))
+
+
+def test_slices_of_a_batch_do_not_see_each_other(case, network):
+    x = image(case)
+    assert torch.allclose(network(x)[1:], network(x[1:]), atol=1e-6)
+
+
+def test_every_parameter_gets_a_gradient(case, network):
+    # A smooth target near the input keeps the final ReLU, where there is one, from hiding the layers behind it.
+    y = network(image(case) + 0.5)
+    (y * torch.rand(y.shape, generator=torch.Generator().manual_seed(1))).sum().backward()
+    assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+
+
+def test_sizes_at_the_multiple_and_the_minimum_work(case):
+    name, config = case
+    parsed = parse_config(name, config)
+    multiple = spec(name).size_multiple(parsed)
+    least = -(-spec(name).size_minimum(parsed) // multiple) * multiple
+    x = torch.rand(1, 1, least, least + multiple)
+    assert build(name, config)(x).shape == x.shape
+
+
+def test_bf16_weights_compute_in_bf16_and_stay_close(case, network):
+    x = image(case)
+    expected = network(x)
+    short = network.to(torch.bfloat16)(x)
+    assert short.dtype == torch.float32
+    change = (expected - x).square().mean().sqrt()
+    assert (short - expected).square().mean().sqrt() < 0.02 * change
+
+
+def test_state_dict_survives_safetensors(case, network, tmp_path):
+    save_file(network.state_dict(), tmp_path / "w.safetensors")
+    other = build(*case).eval()
+    other.load_state_dict(load_file(tmp_path / "w.safetensors"))
+    assert torch.equal(other(image(case)), network(image(case)))
+
+
+def test_config_survives_json(case):
+    name, config = case
+    parsed = parse_config(name, config)
+    assert parse_config(name, json.loads(json.dumps(dataclasses.asdict(parsed)))) == parsed
+
+
+def test_memory_estimate_covers_what_a_forward_pass_keeps(case):
+    """The estimate must not be smaller than the features that the shortcuts keep alive."""
+    name, config = case
+    parsed = parse_config(name, config)
+    assert spec(name).bytes_per_pixel(parsed, 4) >= 4 * parsed.channels // parsed.unshuffle**2
+
+
+def test_an_unknown_network_and_an_unknown_field_are_refused_by_name():
+    with pytest.raises(MedEnhanceError, match="resnet99"):
+        build("resnet99", {})
+    with pytest.raises(MedEnhanceError, match="chanels"):
+        build("redcnn", {"chanels": 3})

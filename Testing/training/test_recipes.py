@@ -1,0 +1,142 @@
+"""Recipes: every one builds and learns a step; the published numbers stand in them."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_data import SyntheticData
+from tiny_runs import state_of
+
+from medenhance.errors import MedEnhanceError
+from medenhance.intensity import Window
+from medenhance.networks import parse_config
+from medenhance_training.commands.fit import fit
+from medenhance_training.config import RunConfig
+from medenhance_training.objectives.mtd_gan import MtdGanObjectiveConfig
+from medenhance_training.recipes import RECIPES, recipe
+from medenhance_training.run_record import to_plain
+from medenhance_training.schedule import learning_rate_factor
+
+MTD_GAN = sorted(name for name in RECIPES if name.startswith("mtd-gan"))
+ABLATIONS = [f"mtd-gan-ablation-{step}" for step in "abcdefg"]
+
+
+def tiny(config: RunConfig, run: Path) -> RunConfig:
+    """The recipe with few channels, two samples and made-up data; all else stays."""
+    objective: Any = config.objective
+    if isinstance(objective, MtdGanObjectiveConfig):
+        generator = replace(objective.generator, channels=2)
+        objective = replace(objective, generator=generator, critic=replace(objective.critic, channels=2))
+    else:
+        objective = replace(objective, network=replace(objective.network, channels=2))
+    loop = replace(config.loop, samples=2, batch_size=2)
+    return replace(config, objective=objective, loop=loop, data=SyntheticData(64), run=run, threads=1)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_learns_a_step(name: str, tmp_path: Path) -> None:
+    fit(tiny(recipe(name), tmp_path / "run"))
+    assert int(state_of(tmp_path / "run")["/samples_seen"]) == 2
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_names_itself_says_what_it_is_and_can_be_recorded(name: str) -> None:
+    config = recipe(name)
+    assert config.recipe == name
+    assert (inspect.getdoc(RECIPES[name]) or "").endswith(".")
+    assert json.loads(json.dumps(to_plain(config)))["recipe"] == name
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_publishes_a_network_that_inference_can_read(name: str) -> None:
+    config = tiny(recipe(name), Path("unused"))
+    published = config.objective.build().published
+    parse_config(published.network, published.config)
+
+
+def test_an_unknown_recipe_lists_the_known_ones() -> None:
+    with pytest.raises(MedEnhanceError, match=r"no recipe 'redcn'.*redcnn, redcnn-compact.*mtd-gan-compact"):
+        recipe("redcn")
+
+
+def test_redcnn_is_the_paper_s() -> None:
+    objective = recipe("redcnn").objective
+    network = objective.network
+    assert (network.channels, network.kernel, network.depth, network.padding) == (96, 5, 5, "valid")
+    assert (objective.loss, objective.optimizer.kind, objective.optimizer.lr) == ("mse", "adam", 1e-4)
+
+
+def test_official_mtd_gan_has_the_released_numbers() -> None:
+    config = recipe("mtd-gan-official")
+    objective = config.objective
+    assert objective.generator.spectral == "global"
+    assert objective.generator.identity_path
+    assert (objective.critic.channels, objective.critic.dropout) == (64, 0.3)
+    assert (objective.charbonnier_weight, objective.edge_weight) == (50.0, 50.0)
+    assert (objective.suppress, objective.consistency, objective.train_classifier) == ("pixels", "released", False)
+    for optimizer in (objective.generator_optimizer, objective.critic_optimizer):
+        assert (optimizer.kind, optimizer.lr, optimizer.weight_decay) == ("adamw", 1e-4, 5e-4)
+        assert optimizer.betas == (0.9, 0.999)
+    assert config.loop.batch_size == 160
+    assert config.loop.samples == 500 * 6054 * 8
+
+
+def test_official_mtd_gan_starts_with_two_epochs_at_rate_zero_and_the_mended_one_does_not() -> None:
+    epoch = 6054 * 8
+    rates = {}
+    for name in ("mtd-gan-official", "mtd-gan"):
+        config = recipe(name)
+        schedule = config.objective.generator_optimizer.schedule
+        positions = (0, epoch, 2 * epoch, 60 * epoch, 499 * epoch)
+        rates[name] = [learning_rate_factor(schedule, seen, config.loop.samples) for seen in positions]
+    assert rates["mtd-gan-official"] == pytest.approx([0.0, 0.0, 0.1, 1 - 9 / 450, 1 - 448 / 450])
+    assert rates["mtd-gan"][0] > 0.0
+    assert rates["mtd-gan"][1:3] == pytest.approx([0.1, 0.2], rel=1e-4)
+    assert rates["mtd-gan"][-1] >= 0.01
+
+
+def test_mended_mtd_gan_trains_every_layer_and_does_not_depend_on_the_image_s_size() -> None:
+    objective = recipe("mtd-gan").objective
+    assert objective.train_classifier
+    assert objective.suppress == "mask"
+    assert objective.generator.spectral == "window"
+    assert not objective.dropout_against_generator
+
+
+def test_thesis_recipes_differ_in_their_window_alone() -> None:
+    brain, abdomen = recipe("mtd-gan-thesis-brain"), recipe("mtd-gan-thesis-abdomen")
+    assert (brain.objective.intensity.lo_hu, brain.objective.intensity.hi_hu) == (0.0, 80.0)
+    assert (abdomen.objective.intensity.lo_hu, abdomen.objective.intensity.hi_hu) == (-160.0, 240.0)
+    assert replace(brain.objective, intensity=Window()) == replace(abdomen.objective, intensity=Window())
+    assert brain.objective.generator_optimizer.betas == (0.9, 0.99)
+    assert brain.objective.start == "xavier-uniform"
+    assert brain.loop.window_hu == (0.0, 80.0)
+
+
+def test_ablations_add_one_thing_a_row() -> None:
+    rows = []
+    for name in ABLATIONS:
+        objective = recipe(name).objective
+        rows.append(
+            (
+                objective.critic.segmentation,
+                objective.critic.reconstruction,
+                objective.suppress == "pixels",
+                objective.consistency == "thesis",
+                objective.generator.spectral == "global",
+                objective.pcgrad,
+            )
+        )
+    assert rows == [tuple(column < row for column in range(6)) for row in range(7)]
+
+
+def test_ablations_run_for_200_epochs_in_the_brain_window() -> None:
+    for name in ABLATIONS:
+        config = recipe(name)
+        assert config.loop.samples == 200 * 6054 * 8
+        assert config.objective.intensity.hi_hu == 80.0
