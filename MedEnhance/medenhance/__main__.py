@@ -6,7 +6,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Union
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any
 
 import tyro
 from tyro.conf import subcommand
@@ -81,7 +83,7 @@ def _overview(argv: Sequence[str]) -> int:
         Annotated[command.parameters, subcommand(name, description=command.summary)]
         for name, command in COMMANDS.items()
     ]
-    tyro.cli(Union[tuple(shown)], prog="medenhance", description=DESCRIPTION, args=argv)  # type: ignore[call-overload]
+    tyro.cli(reduce(or_, shown), prog="medenhance", description=DESCRIPTION, args=argv)  # type: ignore[call-overload]
     return ERROR
 
 

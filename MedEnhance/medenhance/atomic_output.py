@@ -44,12 +44,24 @@ def staged(path: Path) -> Iterator[Path]:
 
 
 def new_stage(path: Path) -> Path:
-    """Create the temporary folder for ``path``: beside it, or in it where it is a mounted disk, as in a container."""
-    place = path if os.path.ismount(path) else path.parent
-    _remove_abandoned(place)
-    stage = place / f"{PREFIX}{secrets.token_hex(6)}{SUFFIX}"
-    stage.mkdir()
-    return stage
+    """Create the temporary folder for ``path``: beside it, so that a rename ends the writing.
+
+    In it where ``path`` is a folder that cannot be renamed to: a mounted disk, as in a container, or one in a place
+    where nothing may be created.
+    """
+    if os.path.ismount(path):
+        return _make_stage(path)
+    try:
+        return _make_stage(path.parent)
+    except OSError:
+        if not path.is_dir():
+            raise
+        return _make_stage(path)
+
+
+def is_stage(path: Path) -> bool:
+    """Whether this is a temporary folder of some run."""
+    return path.name.startswith(PREFIX) and path.name.endswith(SUFFIX)
 
 
 def publish_file(written: Path, path: Path) -> None:
@@ -81,6 +93,13 @@ def output_error(path: Path, error: OSError) -> MedEnhanceError:
         f"{path} cannot be written: {error.strerror or error}.",
         "Choose a place that you may write to.",
     )
+
+
+def _make_stage(place: Path) -> Path:
+    _remove_abandoned(place)
+    stage = place / f"{PREFIX}{secrets.token_hex(6)}{SUFFIX}"
+    stage.mkdir()
+    return stage
 
 
 def _make_parents(folder: Path) -> list[Path]:

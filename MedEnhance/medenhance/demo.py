@@ -9,7 +9,6 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,9 +16,9 @@ from medenhance.cache import sha256_of
 from medenhance.errors import MedEnhanceError
 from medenhance.files import replacing, write_json
 from medenhance.manifest import RESOURCES
-from medenhance.measure.bias import pooled_bias, tile_means
+from medenhance.measure.bias import TileMeans, pooled_bias, tile_means
 from medenhance.measure.image_quality import Window, psnr, rmse_hu, ssim
-from medenhance.measure.tissue import TISSUES, smoothed, tissue_mask, valid_pixels
+from medenhance.measure.tissue import TISSUES, map_tissues, valid_pixels
 from medenhance.measure.trust import TrustReport
 from medenhance.progress import Progress
 from medenhance.staged_run import outputs_of, run_staged
@@ -110,11 +109,12 @@ def compare(image: np.ndarray, truth: np.ndarray) -> Quality:
 
 
 def _bias_by_tissue(image: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
-    tiles: dict[str, list[Any]] = {tissue.name: [] for tissue in TISSUES}
-    for one, true in zip(image.astype(np.float32), truth.astype(np.float32), strict=True):
-        reference, valid = smoothed(true), valid_pixels(true, one, None)
+    tiles: dict[str, list[TileMeans]] = {tissue.name: [] for tissue in TISSUES}
+    for k in range(len(truth)):
+        one, true = image[k].astype(np.float32), truth[k].astype(np.float32)
+        tissues = map_tissues(true, valid_pixels(true, one, None))
         for tissue in TISSUES:
-            tiles[tissue.name].append(tile_means(one - true, tissue_mask(reference, valid, tissue)))
+            tiles[tissue.name].append(tile_means(one - true, tissues.interior(tissue)))
     pooled = {name: pooled_bias(found) for name, found in tiles.items()}
     return {name: bias.mean_hu if bias else None for name, bias in pooled.items()}
 

@@ -39,7 +39,9 @@ def describe(error: BaseException) -> Failure:
     if isinstance(error, MedEnhanceError):
         return Failure(error.kind, error.message, error.hint)
     if isinstance(error, MemoryError):
-        return Failure("out-of-memory", "Memory ran out.", "Close other programs, or run on a machine with more memory.")
+        return Failure(
+            "out-of-memory", "Memory ran out.", "Close other programs, or run on a machine with more memory."
+        )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return Failure("disk-full", f"The disk is full: {error}.", "Free some space.")
     text = f"Unexpected error: {type(error).__name__}: {str(error).strip() or 'no message'}"

@@ -1,4 +1,4 @@
-"""Runs one command of `medenhance` and then prints the peak of its memory as JSON: `python -m medenhance.memory_probe`."""
+"""`python -m medenhance.memory_probe COMMAND ...` runs a command and then prints the peak of its memory as JSON."""
 
 from __future__ import annotations
 

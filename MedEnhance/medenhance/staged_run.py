@@ -40,9 +40,13 @@ def outputs_of(request: DenoiseRequest) -> list[Path]:
 
 
 def _within(request: DenoiseRequest, folder: Path) -> DenoiseRequest:
-    names = {"residual": request.residual, "report": request.report, "figure": request.figure}
-    paths = {name: None if path is None else folder / path.name for name, path in names.items()}
-    return replace(request, output=folder / request.output.name, **paths)
+    return replace(
+        request,
+        output=folder / request.output.name,
+        residual=None if request.residual is None else folder / request.residual.name,
+        report=None if request.report is None else folder / request.report.name,
+        figure=None if request.figure is None else folder / request.figure.name,
+    )
 
 
 def _publish(written: Path, path: Path, old: Path) -> None:

@@ -6,10 +6,9 @@ else a folder of DICOM files.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-from medenhance.atomic_output import new_stage, output_error
+from medenhance.atomic_output import is_stage, new_stage, output_error
 from medenhance.dicom.derived import Derivation, write_derived
 from medenhance.dicom.read import read_dicom
 from medenhance.errors import MedEnhanceError
@@ -20,7 +19,9 @@ from medenhance.volume import Volume
 __all__ = ["Derivation", "check_output", "read_study", "write_study"]
 
 ACCEPTED = "a folder of DICOM slices, a .dcm file, or " + ", ".join(FORMATS)
-NOT_VOLUMES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".raw", ".npy", ".npz", ".zip", ".gz", ".csv"}
+NOT_VOLUMES = ".png .jpg .jpeg .tif .tiff .bmp .gif .raw .npy .npz .zip .gz .csv .txt .json .xml .pdf .mat .h5 .hdf5"
+# Volumes that are not written, and how people misspell those that are.
+NOT_WRITTEN = ".img .hdr .nhdr .nii2 .nifti .nif .nrd .mnc .mgh .mgz .vtk .vti .ima .dicom"
 NO_SOURCE = "A DICOM series can only be derived from a DICOM series, because it takes over its patient and study."
 
 
@@ -41,7 +42,7 @@ def read_study(path: Path, series_uid: str | None = None, *, progress: Progress 
         raise MedEnhanceError("input-missing", f"There is nothing at {path}.", f"Give {ACCEPTED}.")
     if path.is_file() and image_format(path) is not None:
         return read_image(path)
-    if path.is_file() and path.suffix.lower() in NOT_VOLUMES:
+    if path.is_file() and path.suffix.lower() in NOT_VOLUMES.split():
         raise MedEnhanceError(
             "input-unsuitable",
             f"{path.name} is no volume: {path.suffix} files hold no voxel size, position or HU scale.",
@@ -105,8 +106,8 @@ def _is_dicom_file(path: Path) -> bool:
 
 
 def _refuse_unknown_suffix(path: Path) -> None:
-    """Folder names such as 1.2.840.10008 or 'study 2.1' have no suffix in this sense; 'result.png' has."""
-    if re.fullmatch(r"\.[a-z]{2,5}|\.nii2?", path.suffix.lower()) and not _is_dicom_file(path) and not path.is_dir():
+    """Folder names such as 1.2.840.10008 or 'john.doe' have no suffix in this sense; 'result.png' has."""
+    if path.suffix.lower() in (NOT_VOLUMES + " " + NOT_WRITTEN).split() and not path.is_dir():
         raise MedEnhanceError(
             "output-refused",
             f"{path.name}: a volume cannot be written as {path.suffix}.",
@@ -131,7 +132,7 @@ def _refuse_occupied(path: Path, is_file: bool) -> None:
         raise MedEnhanceError("output-refused", f"{path} is a folder.", "Choose another name for the file.")
     if not is_file and path.exists() and not path.is_dir():
         raise MedEnhanceError("output-refused", f"{path} is a file, not a folder.", "Choose another name.")
-    if not is_file and path.is_dir() and any(path.iterdir()):
+    if not is_file and path.is_dir() and any(not is_stage(inside) for inside in path.iterdir()):
         raise MedEnhanceError(
             "output-refused", f"The output folder {path} is not empty.", "Choose a new or an empty folder."
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 from contextlib import suppress
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -28,7 +28,7 @@ class TerminalProgress:
     def __init__(self, prefix: str = "") -> None:
         self.prefix = prefix
         self._stage = ""
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[NoReturn] | None = None
 
     def __enter__(self) -> TerminalProgress:
         return self
@@ -54,12 +54,14 @@ class TerminalProgress:
 
         tqdm.write(line, file=sys.stderr)
 
-    def _new_bar(self, stage: str) -> tqdm[None]:
+    def _new_bar(self, stage: str) -> tqdm[NoReturn]:
         from tqdm import tqdm
 
         interval = INTERVAL_S if sys.stderr.isatty() else INTERVAL_IN_FILE_S
         name = f"{self.prefix}{stage}"
-        return tqdm(total=100, desc=name, unit="%", bar_format=BAR, mininterval=interval, file=sys.stderr)
+        return tqdm(
+            total=100, desc=name, unit="%", bar_format=BAR, mininterval=interval, file=sys.stderr, dynamic_ncols=True
+        )
 
     def _close(self, *, done: bool) -> None:
         if self._bar is None:
@@ -78,7 +80,7 @@ def print_failure(failure: Failure) -> None:
 
 
 def use_utf8() -> None:
-    """Let every path and unit be printed, whatever the code page of a Windows console or the locale of a cluster node."""
+    """Let every path and unit be printed, whatever the code page of a Windows console or the locale of a server."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # a stream that someone put in its place, or none at all
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
@@ -92,5 +94,5 @@ def stop_cleanly_when_terminated() -> None:
             signal.signal(number, _interrupt)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt

@@ -1,41 +1,7 @@
-r"""The worker: one JSON request a line on stdin, one JSON event a line on stdout, weights kept loaded in between.
-
-`python -m medenhance worker` serves a program, such as the Slicer panels, that must not load PyTorch itself. All lines
-are UTF-8 on every platform. Nothing but events is ever written to stdout, not by a C library either; logs and Python
-warnings go to stderr.
-
-Requests are done one after the other, in the order of their arrival::
-
-    {"id": "7", "task": "denoise-ct", "input": PATH, "output": PATH, "options": {...}}
-    {"id": "8", "task": "hello"}
-    {"cancel": "7"}
-
-The options of "denoise-ct", all optional, are those of the command: "model", "strength", "residual", "report", "figure",
-"device", "precision", "series". An unknown key is an error, never ignored.
-
-Events of a request, of which exactly one is of the last three kinds::
-
-    {"id": "7", "event": "started"}
-    {"id": "7", "event": "progress", "stage": "denoise", "fraction": 0.4, "eta_s": 12.5}
-    {"id": "7", "event": "warning", "message": "..."}
-    {"id": "7", "event": "result", ...}
-    {"id": "7", "event": "error", "kind": "input-missing", "message": "...", "hint": "..."}
-    {"id": "7", "event": "cancelled"}
-
-"fraction" and "eta_s" are those of the stage; "eta_s" is null while it cannot be told. The result of "denoise-ct" has
-"outputs" (what was written, name to path) and "report" (the trust report); that of "hello" has "version", "protocol",
-"python", "torch", "tasks", "models" and "devices" (every one with the outcome of a real convolution). "kind" is one of
-`medenhance.errors.Kind`, or "unexpected". A line that is no request, or that reuses the id of a request still to be
-done, is answered by an error of kind "worker-protocol" whose id is null when no other id can be meant.
-
-A cancel is asked for at every slice; one for a request that is done or unknown does nothing, since it may have crossed
-the result on its way. After stdin has ended, the requests that were made are still done; when stdout is closed too,
-nobody is left to work for, and the worker stops.
-"""
+"""The worker: does the requests of `medenhance.worker_protocol` and keeps loaded weights in between."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
@@ -44,85 +10,25 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 from medenhance import __version__
 from medenhance.errors import Cancelled
 from medenhance.failures import describe
 from medenhance.predictor_cache import PredictorCache
-from medenhance.strict_json import SchemaError, from_json
+from medenhance.worker_protocol import (
+    MESSAGES,
+    PROTOCOL,
+    BadLineError,
+    CancelMessage,
+    DenoiseCtMessage,
+    EventStream,
+    HelloMessage,
+    Message,
+    parse_line,
+)
 
-PROTOCOL = 1
 PROGRESS_INTERVAL_S = 0.1
-
-Event = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class DenoiseCtOptions:
-    """The "options" of a "denoise-ct" request."""
-
-    model: str | None = None
-    strength: float = 1.0
-    residual: str | None = None
-    report: str | None = None
-    figure: str | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    series: str | None = None
-
-
-@dataclass(frozen=True)
-class DenoiseCtMessage:
-    """A "denoise-ct" request."""
-
-    id: str
-    task: Literal["denoise-ct"]
-    input: str
-    output: str
-    options: DenoiseCtOptions = field(default_factory=DenoiseCtOptions)
-
-
-@dataclass(frozen=True)
-class HelloMessage:
-    """A "hello" request."""
-
-    id: str
-    task: Literal["hello"]
-
-
-@dataclass(frozen=True)
-class CancelMessage:
-    """Asks to stop the request of that id."""
-
-    cancel: str
-
-
-Message = DenoiseCtMessage | HelloMessage
-MESSAGES: dict[str, type[Message]] = {"denoise-ct": DenoiseCtMessage, "hello": HelloMessage}
-
-
-class EventStream:
-    """Writes events to a text stream, from any thread.
-
-    Attributes:
-        broken: Nobody reads any more.
-    """
-
-    def __init__(self, stream: IO[str]) -> None:
-        self.broken = False
-        self._stream = stream
-        self._lock = threading.Lock()
-
-    def send(self, request_id: str | None, event: str, **values: Any) -> None:
-        # ASCII escapes keep file names that are no Unicode (lone surrogates) from ending the stream.
-        line = json.dumps({"id": request_id, "event": event, **values}, allow_nan=False)
-        with self._lock:
-            try:
-                self._stream.write(line + "\n")
-                self._stream.flush()
-            except (OSError, ValueError):  # ValueError: the stream is closed
-                self.broken = True
 
 
 @dataclass
@@ -179,19 +85,17 @@ class Worker:
 
     def accept(self, line: bytes) -> None:
         """Queue a request, or obey a cancel, or say what is wrong with the line."""
-        request_id = None
         try:
-            value = _parsed(line)
-            request_id = value.get("id") if isinstance(value.get("id"), str) else None
-            if "cancel" in value:
-                self._cancel(from_json(CancelMessage, value, "request").cancel)
+            message = parse_line(line)
+            if isinstance(message, CancelMessage):
+                self._cancel(message.cancel)
             else:
-                self._queue(Job(from_json(_message_type(value), value, "request")))
-        except SchemaError as error:
-            in_use = any(job.message.id == request_id for job in list(self._jobs))
-            known_id = None if in_use else request_id
-            hint = "See the description of medenhance.worker."
-            self._events.send(known_id, "error", kind="worker-protocol", message=f"{error}.", hint=hint)
+                self._queue(Job(message))
+        except BadLineError as error:
+            # An error with the id of a request in use would end that request for the reader.
+            known_id = None if self._in_use(error.request_id) else error.request_id
+            hint = "See the description of medenhance.worker_protocol."
+            self._events.send(known_id, "error", kind="worker-protocol", message=str(error), hint=hint)
 
     def work(self) -> None:
         """Do what is queued until the requests have ended or nobody reads the events."""
@@ -203,10 +107,14 @@ class Worker:
 
     def _queue(self, job: Job) -> None:
         with self._changed:
-            if any(other.message.id == job.message.id for other in self._jobs):
-                raise SchemaError("request.id", f"{job.message.id!r} is still in use")
+            if self._in_use(job.message.id):
+                raise BadLineError(job.message.id, f"request.id: {job.message.id!r} is still in use.")
             self._jobs.append(job)
             self._changed.notify()
+
+    def _in_use(self, request_id: str | None) -> bool:
+        with self._changed:
+            return any(job.message.id == request_id for job in self._jobs)
 
     def _cancel(self, request_id: str) -> None:
         with self._changed:
@@ -224,7 +132,7 @@ class Worker:
             self._changed.wait_for(lambda: self._jobs or self._ended)
             return self._jobs[0] if self._jobs and not self._events.broken else None
 
-    def _done(self, job: Job) -> tuple[str, Event]:
+    def _done(self, job: Job) -> tuple[str, dict[str, Any]]:
         """Do a job and return its last event."""
         try:
             if job.cancelled.is_set():
@@ -237,13 +145,13 @@ class Worker:
             failure = describe(error)
             return "error", {"kind": failure.kind, "message": failure.message, "hint": failure.hint}
 
-    def _result(self, message: Message, progress: JobProgress) -> Event:
+    def _result(self, message: Message, progress: JobProgress) -> dict[str, Any]:
         if isinstance(message, HelloMessage):
             return hello()
         return denoise_ct(message, progress, self._predictors)
 
 
-def denoise_ct(message: DenoiseCtMessage, progress: JobProgress, predictors: PredictorCache) -> Event:
+def denoise_ct(message: DenoiseCtMessage, progress: JobProgress, predictors: PredictorCache) -> dict[str, Any]:
     """Do a "denoise-ct" request."""
     progress.update("load", 0.0)
     from medenhance.tasks.denoise_ct import DenoiseOptions, DenoiseRequest, run
@@ -262,7 +170,7 @@ def denoise_ct(message: DenoiseCtMessage, progress: JobProgress, predictors: Pre
     return {"outputs": outputs, "report": report.to_json()}
 
 
-def hello() -> Event:
+def hello() -> dict[str, Any]:
     """What this worker is and what it can do."""
     import torch
 
@@ -319,20 +227,3 @@ def claim_stdout() -> IO[str]:
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     return os.fdopen(private, "w", encoding="utf-8", newline="\n")
-
-
-def _parsed(line: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(line.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise SchemaError("request", f"not JSON in UTF-8 ({error})") from error
-    if not isinstance(value, dict):
-        raise SchemaError("request", "an object was expected")
-    return value
-
-
-def _message_type(value: dict[str, Any]) -> type[Message]:
-    task = value.get("task")
-    if not isinstance(task, str) or task not in MESSAGES:
-        raise SchemaError("request.task", f"one of {', '.join(map(repr, MESSAGES))} was expected, not {task!r}")
-    return MESSAGES[task]

@@ -86,14 +86,15 @@ def _parse(parameters: type[Parameters], name: str, words: Words, default: Any =
     import tyro
 
     settings = {} if default is None else {"default": default}
-    return tyro.cli(parameters, prog=f"medenhance-train {name}", args=words, **settings)
+    parsed: Parameters = tyro.cli(parameters, prog=f"medenhance-train {name}", args=words, **settings)
+    return parsed
 
 
 def _recipes(words: Words) -> int:
     from medenhance.errors import MedEnhanceError
     from medenhance_training.commands.recipes import recipe_lines
 
-    if words:
+    if words and words[0] not in ("-h", "--help"):
         raise MedEnhanceError("bad-option", f"recipes takes no arguments, not {' '.join(words)!r}.")
     print("\n".join(recipe_lines()))
     return 0
@@ -108,6 +109,17 @@ def _fit(words: Words) -> int:
     from medenhance_training.recipes import recipe
 
     fit(_parse(RunConfig, f"fit {words[0]}", words[1:], default=recipe(words[0])))
+    return 0
+
+
+def _index(words: Words) -> int:
+    from medenhance.terminal import TerminalProgress
+    from medenhance_training.commands.index import MakeIndex, make_index_file
+
+    parameters = _parse(MakeIndex, "index", words)
+    with TerminalProgress() as progress:
+        summary = make_index_file(parameters, progress)
+    print(summary)
     return 0
 
 
@@ -142,6 +154,7 @@ def _benchmark(words: Words) -> int:
 
 COMMANDS = {
     "recipes": Command("List what can be trained.", _recipes),
+    "index": Command("Find, pair and hash the images of a data set, to train on them.", _index),
     "simulate low-dose-ct": Command("Add the noise of a lower dose to a normal-dose CT study.", _simulate),
     "fit": Command("Train: fit RECIPE; `fit RECIPE --help` lists every setting.", _fit),
     "evaluate": Command("Measure a run, a weights file or a model on held-out slices.", _evaluate),

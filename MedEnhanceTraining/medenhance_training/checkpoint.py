@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from medenhance.errors import MedEnhanceError
+from medenhance.weights import load_state
 from medenhance_training.ema import Ema
 from medenhance_training.objectives.objective import PublishedNetwork
 from medenhance_training.objectives.published import build_published
@@ -129,21 +130,24 @@ def latest_checkpoint(path: Path) -> Path:
     return found[-1]
 
 
-def resume(run: Path, state: TrainingState) -> None:
+def resume(run: Path, state: TrainingState, published: PublishedNetwork) -> None:
     """Put `state` where the run's newest checkpoint has it.
 
     Raises:
-        MedEnhanceError: The checkpoint does not fit the networks of this configuration.
+        MedEnhanceError: The checkpoint is of other networks, or of another intensity map, than this configuration.
     """
     path = latest_checkpoint(run)
+    content = read_checkpoint(path)
+    hint = "Resume with the configuration of its run.json, or start a new run with --init-from."
+    earlier = PublishedNetwork(**json.loads(content["published"]))
+    if earlier != published:
+        message = f"{path} does not fit this configuration: it is of {earlier}, not of {published}."
+        raise MedEnhanceError("input-unsuitable", message, hint)
     try:
-        state.load_state_dict(read_checkpoint(path))
+        state.load_state_dict(content)
     except (KeyError, ValueError, RuntimeError) as error:
-        raise MedEnhanceError(
-            "input-unsuitable",
-            f"{path} does not fit this configuration: {_first_mismatch(error)}",
-            "Resume with the configuration of its run.json, or start a new run with --init-from.",
-        ) from error
+        message = f"{path} does not fit this configuration: {_first_mismatch(error)}"
+        raise MedEnhanceError("input-unsuitable", message, hint) from error
 
 
 def load_published(path: Path) -> tuple[PublishedNetwork, nn.Module]:
@@ -156,9 +160,13 @@ def load_published(path: Path) -> tuple[PublishedNetwork, nn.Module]:
 
 
 def initialise(networks: Mapping[str, nn.Module], published_name: str, path: Path) -> list[str]:
-    """Start from the weights of an earlier run: joins the stages of a training that has several.
+    """Start from weights that exist already: joins the stages of a training that has several.
 
-    Every network that both runs have is taken over; the published one from its average.
+    Of an earlier run every network that both have is taken over, the published one from its average; a weights file
+    holds the published one alone.
+
+    Args:
+        path: Folder or checkpoint of a run, or a weights file (.safetensors).
 
     Returns:
         The names of the networks taken over.
@@ -166,8 +174,7 @@ def initialise(networks: Mapping[str, nn.Module], published_name: str, path: Pat
     Raises:
         MedEnhanceError: The earlier run has none of these networks, or one of another shape.
     """
-    content = read_checkpoint(latest_checkpoint(path))
-    earlier = {**content["networks"], published_name: content["ema"]}
+    earlier = {published_name: load_state(path)} if path.suffix == ".safetensors" else _networks(path, published_name)
     shared = [name for name in networks if name in earlier]
     for name in shared:
         try:
@@ -177,6 +184,11 @@ def initialise(networks: Mapping[str, nn.Module], published_name: str, path: Pat
                 "input-unsuitable", f"{name} of {path} has another shape: {_first_mismatch(error)}"
             ) from error
     return shared
+
+
+def _networks(path: Path, published_name: str) -> dict[str, Any]:
+    content = read_checkpoint(latest_checkpoint(path))
+    return {**content["networks"], published_name: content["ema"]}
 
 
 def _first_mismatch(error: Exception) -> str:

@@ -88,7 +88,7 @@ class RunConfig:
         loop: How long, and what is left behind.
         run: Folder of the run; "runs/RECIPE" where none is given.
         resume: Go on from the newest checkpoint of that folder, if it has one.
-        init_from: Start from the weights of this earlier run (folder or checkpoint).
+        init_from: Start from the weights of this earlier run (folder or checkpoint) or weights file (.safetensors).
         accelerator: Where to compute.
         devices: Devices on each machine, or "auto".
         num_nodes: Machines; start the command on each, under torchrun or SLURM.

@@ -41,7 +41,7 @@ class MultiTaskCriticConfig:
     @property
     def patch(self) -> int:
         """Side of the one patch size that the CLS head accepts."""
-        return 2**self.levels
+        return 1 << self.levels
 
 
 class Verdict(NamedTuple):

@@ -36,5 +36,5 @@ class Ema:
         share = 1.0 - ema_decay(batch_size, self.half_life_samples, samples_seen)
         for average, current in zip(self.network.parameters(), network.parameters(), strict=True):
             average.lerp_(current, share)
-        for average, current in zip(self.network.buffers(), network.buffers(), strict=True):
-            average.copy_(current)
+        for buffer, current_buffer in zip(self.network.buffers(), network.buffers(), strict=True):
+            buffer.copy_(current_buffer)

@@ -64,7 +64,8 @@ def side_by_side(images: list[np.ndarray]) -> np.ndarray:
     pieces: list[np.ndarray] = []
     for image in images:
         pieces += [np.ones((height, GAP)), np.clip(image, 0.0, 1.0)]
-    return np.rint(np.concatenate(pieces[1:], axis=1) * 255.0).astype(np.uint8)
+    row: np.ndarray = np.rint(np.concatenate(pieces[1:], axis=1) * 255.0).astype(np.uint8)
+    return row
 
 
 def read_metrics(folder: Path) -> list[dict[str, float]]:

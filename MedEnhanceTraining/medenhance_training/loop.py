@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from lightning_fabric import Fabric
@@ -20,7 +21,7 @@ from medenhance_training.metrics import MetricMeans
 from medenhance_training.objectives.objective import Objective
 from medenhance_training.optimizer import build_optimizer
 from medenhance_training.prefetch import Prefetch
-from medenhance_training.step import train_step
+from medenhance_training.step import average_over_processes, train_step
 from medenhance_training.stopping import stop_on_signal
 from medenhance_training.validation import pictures, validate
 
@@ -34,7 +35,7 @@ def new_state(fabric: Fabric, objective: Objective, config: LoopConfig, channels
     layout = torch.channels_last if channels_last else torch.contiguous_format
     for network in objective.networks.values():
         network.to(device=fabric.device)
-        network.to(memory_format=layout)
+        network.to(memory_format=layout)  # type: ignore[call-overload]
     optimizers = {
         name: build_optimizer(objective.optimizers[name], network) for name, network in objective.networks.items()
     }
@@ -97,7 +98,7 @@ class Loop:
         )
         self.means.add(step)
 
-    def _tick(self, bar: tqdm, wants_stop: bool) -> bool:
+    def _tick(self, bar: tqdm[NoReturn], wants_stop: bool) -> bool:
         """Write what has gathered; every process arrives here after the same step. Returns whether to stop."""
         self._write_metrics(bar)
         if time.monotonic() - self.saved > 60.0 * self.config.checkpoint_minutes:
@@ -106,7 +107,7 @@ class Loop:
             self._validate(bar)
         return self._any_process(wants_stop)
 
-    def _finish(self, bar: tqdm) -> None:
+    def _finish(self, bar: tqdm[NoReturn]) -> None:
         self._write_metrics(bar)
         self._checkpoint()
         self._validate(bar)
@@ -114,13 +115,13 @@ class Loop:
             self.log.close()
         self.fabric.barrier()
 
-    def _write_metrics(self, bar: tqdm) -> None:
+    def _write_metrics(self, bar: tqdm[NoReturn]) -> None:
         """Average over the steps and processes since the last entry, and refuse to go on from broken numbers."""
         means = self.means.take()
         if not means:
             return
-        values = self.fabric.all_reduce(torch.tensor(list(means.values()), dtype=torch.float64), reduce_op="mean")
-        means = dict(zip(means, values.tolist(), strict=True))
+        values = torch.tensor(list(means.values()), device=self.fabric.device)
+        means = dict(zip(means, average_over_processes(self.fabric, [values])[0].tolist(), strict=True))
         self._refuse_not_finite(means)
         if self.log is not None:
             self.log.metrics(self.state.samples_seen, {**means, "seconds": time.monotonic() - self.started})
@@ -143,7 +144,7 @@ class Loop:
             save_checkpoint(self.run, self.state, self.objective.published)
         self.saved = time.monotonic()
 
-    def _validate(self, bar: tqdm) -> None:
+    def _validate(self, bar: tqdm[NoReturn]) -> None:
         """Only the first process validates: the slices are few, and its state is everyone's."""
         slices = self.data.validation
         if self.log is None or not slices or self.validated_at == self.state.samples_seen:
@@ -154,7 +155,8 @@ class Loop:
         self.log.metrics(self.state.samples_seen, values)
         row = pictures(self.fabric, self.objective, network, slices[0], window_hu)
         self.log.picture(self.state.samples_seen, "low_output_normal", row)
-        bar.write(f"{self.state.samples_seen} samples: " + ", ".join(f"{k[11:]} {v:.3f}" for k, v in values.items()))
+        shown = ", ".join(f"{name.removeprefix('validation/')} {value:.3f}" for name, value in values.items())
+        bar.write(f"{self.state.samples_seen} samples: {shown}", file=sys.stderr)
 
     def _due(self, every: int) -> bool:
         """Whether the step that has just ended crossed a multiple of `every` samples."""
@@ -166,20 +168,21 @@ class Loop:
         return minutes is not None and time.monotonic() - self.started > 60.0 * minutes
 
     def _any_process(self, flag: bool) -> bool:
-        if self.fabric.world_size == 1:
-            return flag
-        return bool(self.fabric.all_reduce(torch.tensor(float(flag)), reduce_op="sum") > 0)
+        share = average_over_processes(self.fabric, [torch.tensor(float(flag), device=self.fabric.device)])[0]
+        return share.item() > 0.0
 
-    def _bar(self) -> tqdm:
-        return tqdm(
-            total=self.config.samples,
-            initial=self.state.samples_seen,
+    def _bar(self) -> tqdm[NoReturn]:
+        batch_size, start = self.config.batch_size, self.state.samples_seen
+        bar: tqdm[NoReturn] = tqdm(
+            total=start + math.ceil((self.config.samples - start) / batch_size) * batch_size,
+            initial=start,
             unit=" samples",
             unit_scale=True,
             mininterval=1.0 if sys.stderr.isatty() else 30.0,  # a log file needs no animation
             dynamic_ncols=True,
             disable=not self.fabric.is_global_zero,
         )
+        return bar
 
 
 def _is_loss(name: str) -> bool:

@@ -28,6 +28,19 @@ def charbonnier(prediction: Tensor, target: Tensor, epsilon: float = 1e-3) -> Te
     return (prediction - target).square().add(epsilon**2).sqrt().mean()
 
 
+def root_mean_square(prediction: Tensor, target: Tensor, weight: Tensor, epsilon: float = 5e-3) -> Tensor:
+    """Mean over samples of sqrt(mean(weight d**2) + epsilon**2).
+
+    Counted by the root, a patch from a noisy scan does not outweigh many from quiet ones, as its square would; inside a
+    patch the best guess stays the mean, so CT numbers stay unbiased, which the median of `mean_absolute_error` does not
+    promise.
+
+    Args:
+        weight: Like `target`, how much each pixel counts.
+    """
+    return (weight * (prediction - target).square()).flatten(1).mean(dim=1).add(epsilon**2).sqrt().mean()
+
+
 def edge(prediction: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
     """Charbonnier distance of the two Laplacian images (Zamir et al., MPRNet, CVPR 2021, eq. 3).
 
@@ -92,7 +105,8 @@ def consistency_thesis(scores: Tensor, scores_reconstructed: Tensor) -> Tensor:
         scores: (N, ...), a head's answer to x; the norm is the Euclidean one of a sample's whole answer.
         scores_reconstructed: Its answer to the reconstruction of x.
     """
-    return torch.linalg.vector_norm((scores - scores_reconstructed).flatten(1), dim=1).mean()
+    norms: Tensor = torch.linalg.vector_norm((scores - scores_reconstructed).flatten(1), dim=1)
+    return norms.mean()
 
 
 def consistency_released(scores: Tensor, scores_reconstructed: Tensor) -> Tensor:

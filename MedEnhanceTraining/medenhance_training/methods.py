@@ -104,6 +104,8 @@ class RunMethod:
 
     @property
     def title(self) -> str:
+        if self.run.is_file():
+            return f"run {self.run.parents[1].name}, {int(self.run.stem):,} samples"
         return f"run {self.run.name}"
 
     def open(self) -> NetworkRestorer:
@@ -183,6 +185,10 @@ def _measure_memory(method: Method, low: np.ndarray, kernel: KernelFamily, num_t
 
 
 def _peak_resident_bytes() -> float:
+    """Highest resident memory of this process so far."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux, where getrusage also counts what the process was before it became this program
+        return 1024.0 * int(status.read_text().split("VmHWM:")[1].split()[0])
     info = psutil.Process().memory_info()
     if hasattr(info, "peak_wset"):  # Windows
         return float(info.peak_wset)

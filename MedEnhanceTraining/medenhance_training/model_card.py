@@ -14,7 +14,7 @@ from medenhance.errors import MedEnhanceError
 from medenhance.manifest import ModelEntry, TrustedRange
 from medenhance.measure.tissue import AIR
 from medenhance.measure.trust import NOTICE
-from medenhance_training.benchmark.pairs import REAL, is_full_dose
+from medenhance_training.benchmark.pairs import OWN, REAL, is_unchanged
 from medenhance_training.data.index import load_index
 from medenhance_training.evaluate import MAIN_WINDOW_HU, SliceFigures, pooled_structure
 from medenhance_training.evaluation import Evaluation, evaluation_table
@@ -37,7 +37,7 @@ def trusted_range(evaluation: Evaluation) -> TrustedRange:
     Raises:
         MedEnhanceError: The evaluation shows too little.
     """
-    low_dose = [f for f in evaluation.slices if not is_full_dose(f.subset)]
+    low_dose = [f for f in evaluation.slices if not is_unchanged(f.subset)]
     noise = [f.noise_sd_before_hu for f in evaluation.slices if f.noise_sd_before_hu is not None]
     spacing = [f.spacing_mm for f in evaluation.slices if f.spacing_mm is not None]
     shifts = [abs(s.from_input_hu) for f in low_dose for s in f.shifts if s.tissue != AIR.name]
@@ -74,12 +74,12 @@ def metrics(evaluation: Evaluation) -> dict[str, float]:
 def limits(evaluation: Evaluation) -> tuple[str, ...]:
     """What should be known before the figures are believed."""
     places = {f.place for f in evaluation.slices}
-    real = sum(f.subset == REAL for f in evaluation.slices)
     scans = sorted({f.case for f in evaluation.slices})
+    real = len({f.place for f in evaluation.slices if f.subset in (REAL, OWN)})
     return (
         NOTICE,
-        f"Measured on {len(places)} slices of {len(scans)} kinds of scan ({', '.join(scans)}); "
-        f"low dose was simulated except for {real} real pair{'' if real == 1 else 's'}.",
+        f"Measured on few slices ({len(places)}): {', '.join(scans)}. Low dose was real in {real} of them, "
+        "and simulated in the others.",
         "Tested with the noise of filtered backprojection, soft and sharp kernels; not with iterative reconstruction.",
         "Works slice by slice: nothing makes neighbouring slices agree.",
         "Detail that the noise of the input hides may be lost; compare with the residual and the trust report.",
@@ -150,7 +150,7 @@ def card_text(entry: ModelEntry, evaluation: Evaluation, num_parameters: int) ->
     parts = [
         f"# {entry.title}\n\n`{entry.id}` {entry.version}. {NOTICE}\n\n{entry.intended_use}",
         "\n".join(f"- {name}: {value}" for name, value in facts.items()),
-        "## Training data\n\n" + _bullets(entry.training_data),
+        "## Training data\n\n" + _bullets(entry.training_data or ("not recorded",)),
         "## Figures on held-out slices\n\n" + evaluation_table(evaluation).markdown().strip(),
         "## Where it was tested\n\nThe trust report warns outside of:\n\n" + _bullets(ranges),
         "## Limits\n\n" + _bullets(entry.limits),

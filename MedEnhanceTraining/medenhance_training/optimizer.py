@@ -35,7 +35,10 @@ class OptimizerConfig:
 def build_optimizer(config: OptimizerConfig, network: nn.Module) -> torch.optim.Optimizer:
     """An optimizer over every parameter of `network`."""
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.kind]
-    return kind(network.parameters(), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay)
+    optimizer: torch.optim.Optimizer = kind(
+        network.parameters(), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay
+    )
+    return optimizer
 
 
 def set_learning_rate(

@@ -62,7 +62,7 @@ def _projected(tasks: list[dict[str, Tensor]], names: list[str], generator: torc
     """`project_conflicts` over the named gradients of each task, in a random order for each."""
     flat = torch.stack([torch.cat([task[name].reshape(-1) for name in names]) for task in tasks])
     orders = [torch.randperm(len(tasks), generator=generator).tolist() for _ in tasks]
-    parts = project_conflicts(flat, orders).split([tasks[0][name].numel() for name in names])
+    parts = torch.split(project_conflicts(flat, orders), [tasks[0][name].numel() for name in names])
     return {name: part.reshape(tasks[0][name].shape) for name, part in zip(names, parts, strict=True)}
 
 

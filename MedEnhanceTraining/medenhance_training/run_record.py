@@ -63,6 +63,7 @@ def versions() -> dict[str, str]:
 def commit_of(folder: Path) -> str:
     """The commit of the checkout that holds `folder`, "+changes" if files differ; "unknown" outside a checkout."""
     try:
+        _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)  # not installed inside someone else's checkout
         commit = _git(folder, "rev-parse", "HEAD")
         return commit + ("+changes" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):

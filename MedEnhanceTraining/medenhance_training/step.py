@@ -27,9 +27,9 @@ def average_over_processes(fabric: Fabric, tensors: list[Tensor]) -> list[Tensor
     """
     if fabric.world_size == 1 or not tensors:
         return tensors
-    flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-    flat = fabric.all_reduce(flat, reduce_op="mean")
-    parts = flat.split([tensor.numel() for tensor in tensors])
+    flat = fabric.all_reduce(torch.cat([tensor.reshape(-1) for tensor in tensors]), reduce_op="mean")
+    assert isinstance(flat, Tensor)
+    parts = torch.split(flat, [tensor.numel() for tensor in tensors])
     return [part.reshape(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
 
 

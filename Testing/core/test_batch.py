@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medenhance import batch_cluster
 from medenhance.__main__ import main
-from medenhance.batch import BatchRequest, run_batch
-from medenhance.batch_state import BatchState
-from medenhance.batch_studies import find_studies
-from medenhance.batch_table import StudyOutcome, table, write_tables
+from medenhance.batch import cluster as batch_cluster
+from medenhance.batch.engine import run_batch
+from medenhance.batch.plan import BatchRequest
+from medenhance.batch.state import BatchState
+from medenhance.batch.studies import find_studies
+from medenhance.batch.table import StudyOutcome, table, write_tables
 from medenhance.errors import MedEnhanceError
 from medenhance.image_files import write_image
 from medenhance.progress import Progress, Silent
@@ -41,7 +42,7 @@ class Listener:
     def scanning(self) -> Progress:
         return Silent()
 
-    def started(self, study: str, number: int, total: int) -> Progress:
+    def started(self, study: str, *_: int) -> Progress:
         if study == self._stop_at:
             raise KeyboardInterrupt
         self.began.append(study)
@@ -311,7 +312,7 @@ def test_the_command_prints_the_table_and_fails_when_a_study_failed(
 
 
 def test_tables_take_names_that_are_no_unicode(tmp_path: Path) -> None:
-    write_tables([StudyOutcome("caf\udce9", None, "failed", "x", message="bad, \"very\" bad\nindeed")], tmp_path)
+    write_tables([StudyOutcome("caf\udce9", None, "failed", "x", message='bad, "very" bad\nindeed')], tmp_path)
     with (tmp_path / "batch.csv").open(encoding="utf-8-sig", newline="") as file:
         (row,) = csv.DictReader(file)
     assert row["message"] == 'bad, "very" bad\nindeed'
@@ -344,9 +345,7 @@ def contents(path: Path) -> list[bytes]:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_scheduler_that_does_not_answer_is_named(
-    request_of: BatchRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_scheduler_that_does_not_answer_is_named(request_of: BatchRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
     monkeypatch.setattr(batch_cluster, "CONNECT_S", 1)
     with pytest.raises(MedEnhanceError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
@@ -367,5 +366,5 @@ def test_workers_of_another_version_are_refused(
 ) -> None:
     monkeypatch.setattr(batch_cluster, "__version__", "0.0.0")
     monkeypatch.setattr(batch_cluster, "installed_version", platform.python_version)
-    with pytest.raises(MedEnhanceError, match="this is 0.0.0"):
+    with pytest.raises(MedEnhanceError, match=r"this is 0\.0\.0"):
         run_batch(replace(request_of, scheduler=scheduler), Listener())

@@ -19,6 +19,7 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGLosslessSV1,
@@ -410,6 +411,17 @@ def test_pydicoms_decoders_agree(name: str) -> None:
     np.testing.assert_array_equal(read_study(Path(path)).array[0], expected)
 
 
+def test_unknown_compression_is_refused_by_name(folder: Path) -> None:
+    def change(_: int, dataset: Dataset) -> None:
+        dataset.file_meta.TransferSyntaxUID = HTJ2KLossless
+        dataset.PixelData = encapsulate([b"\xff\x4f"])
+
+    edit(folder, change)
+    error = refusal(folder)
+    assert error.kind == "input-unsuitable"
+    assert "High-Throughput JPEG 2000" in error.message
+
+
 def test_12_bit_jpeg_is_decoded() -> None:
     volume = read_study(Path(str(get_testdata_file("JPGExtended.dcm"))))
     assert volume.array.shape == (1, 1024, 256)
@@ -508,8 +520,18 @@ def test_a_localizer_in_the_series_is_left_out(folder: Path, hu: np.ndarray) -> 
     edit(folder, change)
     volume = read_study(folder)
     np.testing.assert_array_equal(volume.array, hu[1:])
-    assert warned(volume, "1 localizer images")
+    assert warned(volume, "1 localizers or screen captures")
     assert "only localizers" in refusal(sorted(folder.iterdir())[0]).message
+
+
+def test_screen_captures_in_the_series_are_left_out(folder: Path, hu: np.ndarray) -> None:
+    def change(k: int, dataset: Dataset) -> None:
+        if k == 5:
+            dataset.SOPClassUID = SecondaryCaptureImageStorage
+            dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 3, "RGB"
+
+    edit(folder, change)
+    np.testing.assert_array_equal(read_study(folder).array, hu[:5])
 
 
 # Slices at one position
@@ -675,7 +697,7 @@ def test_pixel_data_may_be_missing(folder: Path) -> None:
         ("rtdose.dcm", "holds no images: 1 x RT Dose Storage"),
         ("liver_1frame.dcm", "holds no images: 1 x Segmentation Storage"),
         ("DICOMDIR", "holds no images"),
-        ("README.txt", "is not a DICOM file"),
+        ("crayons.icc", "is not a DICOM file"),
     ],
 )
 def test_pydicoms_odd_files_are_refused(name: str, text: str) -> None:

@@ -224,7 +224,7 @@ def test_voxels_that_are_no_numbers_are_counted_and_located(suffix: str, bad: fl
     array = np.zeros((3, 4, 5), np.float32)
     array[1, 2, 3] = array[2, 0, 0] = bad
     sitk.WriteImage(sitk.GetImageFromArray(array), tmp_path / f"a{suffix}")
-    with pytest.raises(MedEnhanceError, match="2 voxels .* slice 1, row 2, column 3") as caught:
+    with pytest.raises(MedEnhanceError, match=r"2 voxels .* slice 1, row 2, column 3") as caught:
         read_image(tmp_path / f"a{suffix}")
     assert caught.value.kind == "input-unsuitable"
 

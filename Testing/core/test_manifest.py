@@ -199,7 +199,8 @@ def test_an_invalid_entry_cannot_be_added(tmp_path: Path, entry: ModelEntry) -> 
 
 def test_reading_the_manifest_and_its_commands_loads_nothing_heavy() -> None:
     program = (
-        "import sys, medenhance.commands.models, medenhance.commands.doctor, medenhance.manifest as m; m.load_manifest();"
+        "import sys, medenhance.commands.models, medenhance.commands.doctor;"
+        "from medenhance.manifest import load_manifest; load_manifest();"
         "print([name for name in ('torch', 'numpy', 'requests', 'tqdm', 'filelock') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -56,6 +56,8 @@ def test_with_few_scans_the_hotelling_observer_is_left_out_with_a_reason() -> No
     assert found.hotelling is None
     assert any("needs 40 scans" in note for note in found.notes)
     assert found.npw_detectability > 0
+    # The mean of six scans that is taken away takes a sixth of the variance with it.
+    assert found.noise_power.noise_sd_hu == pytest.approx(12.0, rel=0.03)
 
 
 def test_the_report_is_json(report: PhantomReport) -> None:
@@ -87,7 +89,8 @@ def test_detectability_grows_with_dose_on_simulated_scans(shared_data: Path) -> 
         (np.zeros((2, 64, 64)), np.zeros((2, 64, 65)), INSERTS, "one slice size"),
         (np.zeros((2, 64, 64)), np.zeros((1, 64, 64)), INSERTS, "two without"),
         (np.zeros((2, 64, 64)), np.zeros((2, 64, 64)), (), "no insert"),
-        (np.zeros((2, 30, 30)), np.zeros((2, 30, 30)), (Insert("a", 15, 15, 4.0),), "32 x 32"),
+        (np.zeros((2, 64, 64)), np.zeros((2, 64, 64)), (Insert("a", 32, 32, 9.0),), "no contrast"),
+        (np.tile(100.0 * np.eye(30), (2, 1, 1)), np.zeros((2, 30, 30)), (Insert("a", 15, 15, 4.0),), "32 x 32"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def test_noise_that_was_left_in_the_output_is_not_taken_for_anatomy(strength: fl
 
 def test_the_index_grows_as_the_output_is_blurred() -> None:
     indices = [_index(NOISY, gaussian_filter(NOISY, s)) for s in (0.5, 0.8, 1.2, 2.0, 3.0, 4.0)]
-    assert all(b > a + 0.01 for a, b in zip(indices, indices[1:], strict=False))
+    assert all(b > a + 0.01 for a, b in pairwise(indices))
     assert indices[0] > 0.03
 
 
@@ -122,7 +123,9 @@ def test_slices_count_by_their_windows() -> None:
     assert found.amplitude_hu == pytest.approx(10.0 * np.sqrt(found.index))
 
 
-def test_on_a_real_pair_the_true_noise_has_none_and_filters_are_in_the_order_of_what_they_lose(shared_data: Path) -> None:
+def test_on_a_real_pair_the_true_noise_has_none_and_filters_are_in_the_order_of_what_they_lose(
+    shared_data: Path,
+) -> None:
     nl_means = pytest.importorskip("skimage.restoration").denoise_nl_means
     folder = shared_data / "ct_lowdose" / "sfrc_L506_slice32_pair"
     quarter, full = (

@@ -56,7 +56,7 @@ def test_every_tissue_of_a_body_is_found_in_its_place_and_no_rim_is_taken_for_an
     for tissue, hu in ((AIR, AIR_HU), (LUNG, LUNG_HU), (FAT, FAT_HU), (SOFT, FLESH_HU), (BONE, BONE_HU)):
         inside = tissues.interior(tissue)
         assert inside.sum() > 500
-        # The scanner's softness reaches in by a hundredth of the step; a rim of partial volume would be off by hundreds.
+        # The scanner's softness reaches in by a hundredth of the step; a rim would be off by hundreds.
         assert np.abs(truth[inside] - hu).max() < 10.0
 
 
@@ -119,6 +119,14 @@ def test_padding_is_never_touched(padding: float) -> None:
             assert not any(r.of(outside).any() for r in regions)
 
 
+def test_what_padding_holds_does_not_reach_what_is_measured() -> None:
+    image = 40.0 + _noise((160, 160), 20.0)
+    outside = np.hypot(*(np.indices(image.shape) - 79.5)) > 70
+    low, high = (map_tissues(np.where(outside, np.float32(v), image), ~outside) for v in (-3000.0, 3000.0))
+    assert low.valid.sum() > 8000
+    assert np.abs(low.reference - high.reference)[low.valid].max() < 0.01
+
+
 def test_noise_cut_off_at_the_padding_value_is_no_padding() -> None:
     air = np.maximum(_noise((64, 64), 30.0) - 1000.0, -1024.0)
     assert np.mean(air == -1024.0) > 0.1
@@ -151,7 +159,9 @@ def test_the_standard_error_of_a_bias_is_the_scatter_of_repeated_measurements() 
 
 
 def test_tiles_are_weighted_by_their_pixels() -> None:
-    found = pooled_bias([TileMeans(np.array([1.0, 2.0]), np.array([100, 200])), TileMeans(np.array([4.0]), np.array([100]))])
+    found = pooled_bias(
+        [TileMeans(np.array([1.0, 2.0]), np.array([100, 200])), TileMeans(np.array([4.0]), np.array([100]))]
+    )
     assert found is not None
     assert found.mean_hu == pytest.approx(2.25)
     assert found.pixels == 400

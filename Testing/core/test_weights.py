@@ -85,8 +85,9 @@ save(Path(sys.argv[1]), entry_from_json(json.loads(sys.argv[2])), state, golden,
     for name in ("a", "b"):
         subprocess.run([sys.executable, "-c", program, str(tmp_path / name), text], check=True)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    with safe_open(tmp_path / "a", framework="pt") as file:
-        assert list(file.metadata()) == sorted(file.metadata()) == ["config", "entry", "format", "network"]
+    data = (tmp_path / "a").read_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    assert list(header["__metadata__"]) == ["config", "entry", "format", "network"]
     assert load_file(tmp_path / "a")["d"].tolist() == [[3.0] * 3] * 4
 
 

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from medenhance import worker as worker_module
 from medenhance.image_files import write_image
 from medenhance.volume import Volume
-from medenhance.worker import DenoiseCtMessage, EventStream, Job, JobProgress, Worker
+from medenhance.worker import Job, JobProgress, Worker
+from medenhance.worker_protocol import DenoiseCtMessage, EventStream
 
 Event = dict[str, Any]
 LAST = ("result", "error", "cancelled")
@@ -88,7 +89,9 @@ def test_weights_stay_loaded_between_requests(
     loaded = []
     load = denoise_ct.load_predictor
     monkeypatch.setattr(denoise_ct, "load_predictor", lambda options: loaded.append(options) or load(options))
-    asked = [request(ct_nrrd, tmp_path / f"{i}.nrrd", tiny_model, str(i), precision=p) for i, p in enumerate(PRECISIONS)]
+    asked = [
+        request(ct_nrrd, tmp_path / f"{i}.nrrd", tiny_model, str(i), precision=p) for i, p in enumerate(PRECISIONS)
+    ]
     events = answers(*asked)
     assert [event["event"] for event in events if event["event"] in LAST] == ["result"] * 3
     assert [options.precision for options in loaded] == ["fp32", "auto"]
@@ -241,7 +244,7 @@ def test_progress_is_sent_ten_times_a_second_with_the_time_left() -> None:
 
 def test_a_worker_that_nobody_hears_stops(ct_nrrd: Path, tiny_model: str, tmp_path: Path) -> None:
     class Closed(io.StringIO):
-        def write(self, text: str) -> int:
+        def write(self, _: str) -> int:
             raise BrokenPipeError
 
     served = Worker(EventStream(Closed()))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from medenhance.errors import MedEnhanceError
 from medenhance.networks.redcnn import RedCnnConfig
@@ -43,8 +46,8 @@ def saved(run: Path, samples_seen: int = 32) -> tuple[Supervised, TrainingState]
 
 def test_resume_brings_back_networks_average_and_position(tmp_path: Path) -> None:
     _, before = saved(tmp_path)
-    _, after = new()
-    resume(tmp_path, after)
+    objective, after = new()
+    resume(tmp_path, after, objective.published)
     assert after.samples_seen == 32
     for name, tensor in before.ema.network.state_dict().items():
         assert torch.equal(after.ema.network.state_dict()[name], tensor)
@@ -104,9 +107,25 @@ def test_a_truncated_checkpoint_is_a_clear_error(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_shape_says_what_to_do(tmp_path: Path) -> None:
     saved(tmp_path)
-    _, wider = new(RedCnnConfig(channels=6, kernel=3, depth=3, padding="same"))
+    objective, wider = new(RedCnnConfig(channels=6, kernel=3, depth=3, padding="same"))
     with pytest.raises(MedEnhanceError, match=r"does not fit this configuration.*--init-from"):
-        resume(tmp_path, wider)
+        resume(tmp_path, wider, objective.published)
+
+
+def test_a_checkpoint_without_a_network_that_is_needed_says_what_to_do(tmp_path: Path) -> None:
+    saved(tmp_path)
+    objective, state = new()
+    state.networks = {"denoiser": objective.denoiser, "critic": torch.nn.Linear(1, 1)}
+    with pytest.raises(MedEnhanceError, match=r"does not fit this configuration: 'critic'.*--init-from"):
+        resume(tmp_path, state, objective.published)
+
+
+def test_a_checkpoint_for_another_intensity_map_is_refused(tmp_path: Path) -> None:
+    saved(tmp_path)
+    objective, state = new()
+    other = replace(objective.published, intensity={"kind": "window", "lo_hu": 0.0, "hi_hu": 80.0})
+    with pytest.raises(MedEnhanceError, match=r"does not fit this configuration: it is of .*'scale'.*'window'"):
+        resume(tmp_path, state, other)
 
 
 def test_published_network_is_the_average_and_needs_no_config_of_the_caller(tmp_path: Path) -> None:
@@ -130,6 +149,17 @@ def test_a_later_stage_may_call_the_network_by_another_name(tmp_path: Path) -> N
     objective, _ = new()
     assert initialise({"generator": objective.denoiser}, "generator", tmp_path) == ["generator"]
     assert objective.denoiser.encoder[0].bias.tolist() == [0.25] * 4
+
+
+def test_training_may_start_from_a_weights_file(tmp_path: Path) -> None:
+    objective, _ = new()
+    torch.nn.init.constant_(objective.denoiser.encoder[0].bias, 0.5)
+    path = tmp_path / "model.safetensors"
+    header = {"format": "medenhance-1", "network": "redcnn", "config": json.dumps(asdict(TINY)), "entry": "{}"}
+    save_file(objective.denoiser.state_dict(), path, metadata=header)
+    fresh, _ = new()
+    assert initialise(fresh.networks, "denoiser", path) == ["denoiser"]
+    assert torch.equal(fresh.denoiser.encoder[0].bias, objective.denoiser.encoder[0].bias)
 
 
 def test_a_later_stage_of_another_shape_is_refused(tmp_path: Path) -> None:

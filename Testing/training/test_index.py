@@ -43,7 +43,7 @@ def mayo(tmp_path: Path) -> tuple[Path, Index]:
 def write_study(path: Path, depth: int = 3, size: int = 40) -> Path:
     """A CT study as NRRD: a soft-tissue block in air."""
     array = np.full((depth, size, size), -1000, np.int16)
-    array[:, 8:-8, 8:-8] = 40
+    array[:, 8:-8, 8:-8] = 40 + np.arange(size - 16)
     image = sitk.GetImageFromArray(array)
     image.SetSpacing((1.5, 1.5, 4.0))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def test_any_study_is_a_case_of_normal_dose(tmp_path: Path) -> None:
     assert (one.id, one.patient_id, one.spacing_mm, one.slice_mm) == ("own/scans/a.nrrd", "own/p1", 1.5, 4.0)
     slices = load_normal(one, tmp_path)
     assert len(slices) == 3
-    assert slices[0].hu[20, 20] == 40.0
+    assert slices[0].hu[20, 20] == 52.0
     assert sum(s.weight for s in slices) == pytest.approx(1.0)
 
 
@@ -136,7 +136,7 @@ def test_a_dicom_folder_is_a_case_of_normal_dose(tmp_path: Path) -> None:
 
 def test_slices_are_axial_whatever_the_axis_order() -> None:
     array = np.full((20, 6, 20), -1000.0, np.float32)  # D is left-right, H head-foot, W front-back
-    array[5:15, :, 5:15] = 40.0
+    array[5:15, :, 5:15] = 40.0 + np.arange(100).reshape(10, 1, 10)
     array[:, 2] = -1000.0  # the third axial slice is empty
     grid = Grid((0.8, 3.0, 0.8), direction=(0, 0, 1, 1, 0, 0, 0, 1, 0))
     slices = normal_slices(Volume(array, grid, modality="CT"))
@@ -146,7 +146,7 @@ def test_slices_are_axial_whatever_the_axis_order() -> None:
 
 
 def test_padding_is_air_and_other_modalities_are_refused() -> None:
-    array = np.full((1, 20, 20), 40.0, np.float32)
+    array = np.arange(400, dtype=np.float32).reshape(1, 20, 20)
     array[0, 0] = -2000.0
     (one,) = normal_slices(Volume(array, modality="CT", padding_below=-1500.0))
     assert one.hu[0, 0] == -1000.0
@@ -154,6 +154,8 @@ def test_padding_is_air_and_other_modalities_are_refused() -> None:
         normal_slices(Volume(array, modality="MR"))
     with pytest.raises(MedEnhanceError, match="square"):
         normal_slices(Volume(array, Grid((1.0, 0.7, 3.0))))
+    with pytest.raises(MedEnhanceError, match="label map"):
+        normal_slices(Volume(np.arange(20.0).repeat(20).reshape(1, 20, 20)))
     with pytest.raises(MedEnhanceError, match="shows a body"):
         normal_slices(Volume(np.full((1, 20, 20), -1000.0)))
 
@@ -173,6 +175,10 @@ def test_the_command_indexes_studies_and_leaves_out_what_is_none(tmp_path: Path)
     for _ in range(2):  # an index that is there already is no study
         assert make_index_file(args) == "2 studies of 3 files and folders"
     assert [one.id for one in load_index(args.output).cases] == ["own/a.nrrd", "own/b"]
+    named = MakeIndex(tmp_path, tmp_path / "named.json", licence="CC0-1.0", studies=(Path("b"),))
+    assert make_index_file(named) == "1 studies of 1 files and folders"
+    with pytest.raises(MedEnhanceError, match=r"notes\.txt"):
+        make_index_file(MakeIndex(tmp_path, tmp_path / "x.json", licence="CC0-1.0", studies=(Path("notes.txt"),)))
     (tmp_path / "empty").mkdir()
     with pytest.raises(MedEnhanceError, match="gave no case"):
         make_index_file(MakeIndex(tmp_path / "empty", tmp_path / "other.json", licence="CC0-1.0"))

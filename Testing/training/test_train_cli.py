@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -51,6 +52,15 @@ def test_the_package_runs_as_a_module() -> None:
 def test_an_unknown_command_is_refused_with_the_overview(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "redcnn"]) == 2
     assert overview() in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with contextlib.suppress(SystemExit):
+        assert main([*name.split(), "--help"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.strip()
+    assert captured.err == ""
 
 
 def test_recipes_are_listed_with_a_sentence_each(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,7 +115,9 @@ def test_missing_data_is_a_clear_error(tmp_path: Path, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("option", ["samples", "batch-size", "log-every-samples", "validate-every-samples"])
 def test_a_count_of_zero_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["fit", "redcnn-compact", f"--loop.{option}=0"]) == 1
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", "redcnn-compact", f"--loop.{option}=0"])
+    assert ended.value.code == 2
     assert f"--loop.{option} is at least 1, not 0." in capsys.readouterr().err
 
 

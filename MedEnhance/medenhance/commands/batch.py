@@ -13,8 +13,8 @@ from medenhance.commands.denoise_ct import Precision
 from medenhance.terminal import TerminalProgress
 
 if TYPE_CHECKING:
-    from medenhance.batch import BatchRequest
-    from medenhance.batch_table import StudyOutcome
+    from medenhance.batch.plan import BatchRequest
+    from medenhance.batch.table import StudyOutcome
     from medenhance.progress import Progress
 
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class Batch:
     """Do a task for every study below a folder.
 
-    A study is every CT series of every folder with DICOM files, and every NRRD, NIfTI, MHA or MHD file. The output folder
-    mirrors the input folder. Run the same command again to go on after a stop: what is done is skipped as long as its
-    input, the model and the options are the same. One bad study never stops the rest. batch.csv and batch.json in the
-    output folder say what became of each. Research use only.
+    A study is every CT series of every folder with DICOM files, and every NRRD, NIfTI, MHA or MHD file. The output
+    folder mirrors the input folder. Run the same command again to go on after a stop: what is done is skipped as long
+    as its input, the model and the options are the same. One bad study never stops the rest. batch.csv and batch.json
+    in the output folder say what became of each. Research use only.
     """
 
     task: Annotated[Positional[Literal["denoise-ct"]], arg(metavar="denoise-ct")]
@@ -56,7 +56,7 @@ class Batch:
 
 def run(args: Batch) -> int:
     """Run the batch and print its table; the exit status is 1 when a study failed."""
-    from medenhance.batch import run_batch
+    from medenhance.batch.engine import run_batch
 
     try:
         with TerminalListener() as listener:
@@ -64,7 +64,7 @@ def run(args: Batch) -> int:
     except KeyboardInterrupt:
         print("Stopped. The same command goes on from here.", file=sys.stderr)
         raise
-    from medenhance.batch_table import table
+    from medenhance.batch.table import table
 
     print("\n".join(table(outcomes)))
     print(f"tables: {args.output_root / 'batch.csv'}, {args.output_root / 'batch.json'}")
@@ -99,7 +99,7 @@ class TerminalListener:
 
 
 def _request(args: Batch) -> BatchRequest:
-    from medenhance.batch import BatchRequest
+    from medenhance.batch.plan import BatchRequest
     from medenhance.tasks.denoise_ct import DenoiseOptions
 
     return BatchRequest(

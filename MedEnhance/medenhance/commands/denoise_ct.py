@@ -21,8 +21,8 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 class DenoiseCt:
     """Denoise a low-dose CT study and report what was removed.
 
-    CT numbers stay HU, and the geometry of the output equals the input's. An output that ends in .nrrd, .mha, .mhd, .nii
-    or .nii.gz is an image file; any other name is a new folder for a derived DICOM series. Research use only.
+    CT numbers stay HU, and the geometry of the output equals the input's. An output that ends in .nrrd, .mha, .mhd,
+    .nii or .nii.gz is an image file; any other name is a new folder for a derived DICOM series. Research use only.
     """
 
     input: Annotated[Positional[Path], arg(metavar="INPUT")]
@@ -78,9 +78,7 @@ def summary(report: TrustReport) -> list[str]:
 
 
 def _row(row: TissueRow) -> str:
-    before, after = (
-        "-" if sd is None else f"{sd:.1f} HU" for sd in (row.noise_sd_before_hu, row.noise_sd_after_hu)
-    )
+    before, after = ("-" if sd is None else f"{sd:.1f} HU" for sd in (row.noise_sd_before_hu, row.noise_sd_after_hu))
     bias = "-"
     if row.bias_hu is not None and row.bias_standard_error_hu is not None:
         bias = f"{row.bias_hu:+.2f} ± {row.bias_standard_error_hu:.2f} HU"
@@ -92,6 +90,4 @@ def _request(args: DenoiseCt) -> DenoiseRequest:
     from medenhance.tasks.denoise_ct import DenoiseOptions, DenoiseRequest
 
     options = DenoiseOptions(args.model, args.strength, args.device, args.precision)
-    return DenoiseRequest(
-        args.input, args.output, args.residual, args.report, args.figure, args.series, options
-    )
+    return DenoiseRequest(args.input, args.output, args.residual, args.report, args.figure, args.series, options)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Worker:
     """Serve a program: JSON requests on stdin, JSON events on stdout.
 
-    The protocol is described in the documentation of the Python module medenhance.worker.
+    The Python module medenhance.worker_protocol describes them.
     """
 
 

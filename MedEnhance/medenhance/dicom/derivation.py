@@ -123,10 +123,11 @@ def _equipment(derivation: Derivation) -> Dataset:
     item.PurposeOfReferenceCodeSequence = Sequence([_code(*PROCESSING_EQUIPMENT)])
     item.Manufacturer = "MedEnhance"
     item.ManufacturerModelName = _ascii(derivation.model_id, 64)
+    # The hash takes all of the 64 characters that a value may have, so it cannot be the last one, which gets padded.
     item.SoftwareVersions = [
         f"medenhance {_own_version()}",
-        _ascii(f"model {derivation.model_version}", 64),
         _ascii(derivation.weights_sha256, 64),
+        _ascii(f"model {derivation.model_version}", 64),
     ]
     item.ContributionDescription = _ascii(derivation.text, 1024)
     return item

@@ -22,7 +22,7 @@ from medenhance.dicom.derivation import Derivation, describe, identifier
 from medenhance.dicom.encoding import Encoding, choose_encodings
 from medenhance.dicom.headers import read_dataset, tolerant_reading
 from medenhance.dicom.series import DicomSeries, SliceHeader
-from medenhance.dicom.source_header import as_single_frame, without_stale_elements
+from medenhance.dicom.source_header import add_required_elements, as_single_frame, remove_stale_elements
 from medenhance.dicom.write import write_dataset
 from medenhance.errors import MedEnhanceError
 from medenhance.progress import Progress, checkpoint
@@ -79,20 +79,22 @@ def _write_slices(
     encodings = choose_encodings(series.slices, ranges)
     series_uid = identifier("series", series.series_uid, derivation.fingerprint, digest)
     numbers = _instance_numbers(series.slices)
-    num_clipped, unwritable = 0, set[str]()
+    num_clipped, left_out = 0, set[str]()
     for k, (one, source) in enumerate(_sources(series.slices)):
         checkpoint(progress, "write", k / len(series.slices))
         stored, clipped = encodings[k].encode(volume.array[k])
         num_clipped += clipped
         with tolerant_reading():
-            dataset = without_stale_elements(as_single_frame(source, one))
+            dataset, malformed = as_single_frame(source, one)
+            remove_stale_elements(dataset)
             describe(dataset, one, series, derivation)
+            add_required_elements(dataset, series.series_uid or digest)
             dataset.SeriesInstanceUID = series_uid
             dataset.SOPInstanceUID = identifier("slice", series_uid, one.sop_instance_uid, str(one.frame), str(k))
             dataset.InstanceNumber = numbers[k]
             _set_pixels(dataset, stored, encodings[k], one)
-            unwritable.update(write_dataset(dataset, stage / _file_name(k)))
-    return _warnings(num_clipped, sorted(unwritable))
+            left_out.update(malformed, write_dataset(dataset, stage / _file_name(k)))
+    return _warnings(num_clipped, sorted(left_out))
 
 
 def _sources(slices: tuple[SliceHeader, ...]) -> Iterator[tuple[SliceHeader, Dataset]]:
@@ -173,10 +175,10 @@ def _file_name(k: int) -> str:
     return f"{k + 1:04d}.dcm"
 
 
-def _warnings(num_clipped: int, unwritable: list[str]) -> tuple[str, ...]:
+def _warnings(num_clipped: int, left_out: list[str]) -> tuple[str, ...]:
     warnings: tuple[str, ...] = ()
     if num_clipped:
         warnings += (f"{num_clipped} voxels lay outside the range that can be stored and were clipped.",)
-    if unwritable:
-        warnings += (f"Malformed header elements of the source were left out: {', '.join(unwritable)}.",)
+    if left_out:
+        warnings += (f"Malformed header elements of the source were left out: {', '.join(left_out)}.",)
     return warnings

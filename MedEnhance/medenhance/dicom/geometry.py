@@ -19,19 +19,20 @@ MISSING_FROM = 1.5  # a gap of that many usual gaps means that slices are missin
 
 
 def sections(slices: tuple[SliceHeader, ...]) -> tuple[list[SliceHeader], tuple[str, ...]]:
-    """The slices without localizers, checked to have one size, orientation and pixel spacing.
+    """The slices without localizers and screen captures, checked to have one size, orientation and pixel spacing.
 
     Raises:
         MedEnhanceError: input-unsuitable.
     """
     kept = [one for one in slices if not one.is_localizer]
+    kept = [one for one in kept if not one.is_capture] or kept
     if not kept:
         raise MedEnhanceError(
             "input-unsuitable", "The series holds only localizers (scouts), no slices.", "Give the slices."
         )
     warnings: tuple[str, ...] = ()
     if len(kept) < len(slices):
-        warnings = (f"{len(slices) - len(kept)} localizer images of the series were left out.",)
+        warnings = (f"{len(slices) - len(kept)} localizers or screen captures of the series were left out.",)
     _require_one("image sizes", kept, lambda s: (s.pixels.rows, s.pixels.columns), 0)
     _require_one("pixel spacings (mm)", kept, lambda s: s.pixel_spacing_mm, SAME_SPACING_MM)
     for one in kept:

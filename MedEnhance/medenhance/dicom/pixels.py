@@ -23,9 +23,17 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import dcmread
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
+    JPEG2000,
     UID,
     DeflatedExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
     RLELossless,
     SecondaryCaptureImageStorage,
 )
@@ -35,6 +43,17 @@ from medenhance.dicom.series import PixelFormat
 from medenhance.errors import MedEnhanceError
 
 PIXEL_DATA = (0x7FE0, 0x0010)
+COMPRESSED = {
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    JPEG2000Lossless,
+    JPEG2000,
+    RLELossless,
+}
 
 
 class Frames:
@@ -51,6 +70,7 @@ class Frames:
         self._path, self._pixels, self._num_frames = path, pixels, num_frames
         dataset = _dataset_before_pixels(file)
         self._syntax = _transfer_syntax(dataset)
+        _refuse_unknown_compression(self._syntax, path)
         self._offsets = _extended_offsets(dataset)
         if self._syntax == DeflatedExplicitVRLittleEndian:
             self._buffer: BinaryIO = BytesIO(dataset.get("PixelData") or b"")
@@ -178,6 +198,15 @@ def _transfer_syntax(dataset: Dataset) -> UID:
     if implicit or implicit is None:
         return UID(ImplicitVRLittleEndian)
     return UID("1.2.840.10008.1.2.1" if little else "1.2.840.10008.1.2.2")
+
+
+def _refuse_unknown_compression(syntax: UID, path: Path) -> None:
+    if syntax.is_encapsulated and syntax not in COMPRESSED:
+        raise MedEnhanceError(
+            "input-unsuitable",
+            f"{path.name} is compressed as {syntax.name}, which cannot be decoded here.",
+            "Export it uncompressed, or as JPEG, JPEG-LS, JPEG 2000 or RLE.",
+        )
 
 
 def _extended_offsets(dataset: Dataset) -> tuple[bytes, bytes] | None:

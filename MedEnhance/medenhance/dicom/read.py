@@ -11,7 +11,7 @@ import numpy as np
 
 from medenhance.dicom.geometry import grid_of, repeated_positions, sections, sort_by_position
 from medenhance.dicom.pixels import check_format, open_frames
-from medenhance.dicom.scan import CAPTURES, choose_series, find_series
+from medenhance.dicom.scan import choose_series, find_series
 from medenhance.dicom.series import SliceHeader
 from medenhance.errors import MedEnhanceError
 from medenhance.progress import Progress, checkpoint
@@ -157,7 +157,7 @@ def _ct_warnings(slices: list[SliceHeader], array: np.ndarray) -> tuple[str, ...
         warnings += (f"The values are said to be {', '.join(types)} rather than HU.",)
     if any("DERIVED" in one.image_type[:1] for one in slices):
         warnings += (f"The images are derived already ({chr(92).join(slices[0].image_type)}).",)
-    if any(one.sop_class_uid in CAPTURES for one in slices):
+    if any(one.is_capture for one in slices):
         warnings += ("The images are screen captures, whose values need not be HU.",)
     return warnings + scale_warnings(array)
 

@@ -7,25 +7,14 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydicom.uid import (
-    MediaStorageDirectoryStorage,
-    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
-    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
-    MultiFrameTrueColorSecondaryCaptureImageStorage,
-    SecondaryCaptureImageStorage,
-)
+from pydicom.uid import MediaStorageDirectoryStorage
 
 from medenhance.dicom.headers import FileHeader, is_dicom, read_header, unreadable
+from medenhance.dicom.series import CAPTURES as CAPTURES
 from medenhance.dicom.series import DicomSeries, SliceHeader
 from medenhance.errors import MedEnhanceError
 from medenhance.progress import Progress, checkpoint
 
-CAPTURES = {
-    SecondaryCaptureImageStorage,
-    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
-    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
-    MultiFrameTrueColorSecondaryCaptureImageStorage,
-}
 MAX_NAMED = 5
 
 
@@ -139,7 +128,7 @@ def _is_stack(series: DicomSeries) -> bool:
 
 
 def _is_section(one: SliceHeader) -> bool:
-    return not one.is_localizer and one.sop_class_uid not in CAPTURES
+    return not one.is_localizer and not one.is_capture
 
 
 def _listed(series: list[DicomSeries]) -> str:

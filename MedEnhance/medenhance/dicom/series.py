@@ -5,8 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydicom.uid import (
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+)
+
 from medenhance.errors import MedEnhanceError
 from medenhance.volume import Vector
+
+CAPTURES = {
+    SecondaryCaptureImageStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+}
 
 
 @dataclass(frozen=True)
@@ -86,6 +100,10 @@ class SliceHeader:
     @property
     def is_localizer(self) -> bool:
         return "LOCALIZER" in self.image_type[2:3]
+
+    @property
+    def is_capture(self) -> bool:
+        return self.sop_class_uid in CAPTURES
 
     @property
     def label(self) -> str:

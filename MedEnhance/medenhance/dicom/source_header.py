@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy as shallow_copy
 
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
-from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
+from pydicom.uid import CTImageStorage, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
 
+from medenhance.dicom.derivation import identifier
 from medenhance.dicom.series import SliceHeader
 
 LOSSY_METHOD = {
@@ -59,6 +60,21 @@ MULTI_FRAME_ONLY = (
     "VolumetricProperties",
     "VolumeBasedCalculationTechnique",
 )
+# What every image must have, if only empty (PS3.3, type 2), and anonymised sources often lack.
+MAY_BE_EMPTY = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "StudyID",
+    "AccessionNumber",
+    "Manufacturer",
+    "PositionReferenceIndicator",
+)
+MAY_BE_EMPTY_IN_CT = ("KVP", "AcquisitionNumber")
 # Functional groups whose attributes stand at the top of a single-frame image under the same names.
 FLATTENED = (
     "PixelMeasuresSequence",
@@ -72,24 +88,32 @@ FLATTENED = (
 )
 
 
-def as_single_frame(source: Dataset, one: SliceHeader) -> Dataset:
-    """A copy of the header for one frame: its functional groups become plain attributes."""
-    copy = Dataset()
+def as_single_frame(source: Dataset, one: SliceHeader) -> tuple[Dataset, list[str]]:
+    """A copy of the header for one frame: its functional groups become plain attributes.
+
+    Returns:
+        The copy, and the tags of elements that were left out because their values are malformed.
+    """
+    copy, malformed = Dataset(), []
     copy.file_meta = source.file_meta
     implicit, little = source.original_encoding
     copy.set_original_encoding(implicit, little, source.original_character_set)
     skipped = {BaseTag(_tag(keyword)) for keyword in MULTI_FRAME_ONLY}
     for tag in tuple(source.keys()):
-        if tag not in skipped and not tag.is_private and tag.element != 0:
-            copy[tag] = deepcopy(source.get_item(tag))
+        if tag in skipped or tag.is_private or tag.element == 0:
+            continue
+        try:
+            copy[tag] = shallow_copy(source[tag])
+        except Exception:  # whatever a malformed value causes in pydicom
+            malformed.append(str(tag))
     for groups in (source.get("SharedFunctionalGroupsSequence"), source.get("PerFrameFunctionalGroupsSequence")):
         if groups:
             _flatten(groups[one.frame if len(groups) > 1 else 0], copy)
-    return copy
+    return copy, malformed
 
 
-def without_stale_elements(dataset: Dataset) -> Dataset:
-    """The header without elements that are not true of other pixels; records lossy compression of the source."""
+def remove_stale_elements(dataset: Dataset) -> None:
+    """Remove elements that are not true of other pixels; record lossy compression of the source."""
     for keyword in STALE:
         if keyword in dataset:
             del dataset[keyword]
@@ -99,14 +123,30 @@ def without_stale_elements(dataset: Dataset) -> Dataset:
     if method and dataset.get("LossyImageCompression") != "01":
         dataset.LossyImageCompression = "01"
         dataset.LossyImageCompressionMethod = method
-    return dataset
+
+
+def add_required_elements(dataset: Dataset, source_id: str) -> None:
+    """Add what the standard demands and the source lacks, so that archives accept the result.
+
+    Args:
+        dataset: Header with its final SOP class.
+        source_id: Tells the source series from others, for identifiers that it should have had.
+    """
+    for keyword in MAY_BE_EMPTY + (MAY_BE_EMPTY_IN_CT if dataset.SOPClassUID == CTImageStorage else ()):
+        if keyword not in dataset:
+            setattr(dataset, keyword, None)
+    for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
+        if not dataset.get(keyword):
+            setattr(dataset, keyword, identifier(keyword, source_id))
+    if "SpecificCharacterSet" in dataset and not dataset.SpecificCharacterSet:
+        del dataset.SpecificCharacterSet
 
 
 def _flatten(groups: Dataset, copy: Dataset) -> None:
     for sequence in FLATTENED:
         for element in (groups.get(sequence) or [Dataset()])[0]:
             if not element.tag.is_private:
-                copy[element.tag] = deepcopy(element)
+                copy[element.tag] = shallow_copy(element)
 
 
 def _tag(keyword: str) -> int:

@@ -33,9 +33,9 @@ def detrended(patches: np.ndarray) -> np.ndarray:
 def patch_noise_sd(patches: np.ndarray) -> np.ndarray:
     """Noise SD of each patch about a plane, from the inner 80 % of its pixels.
 
-    A plane, because a surface of 2nd order would take the coarse noise that denoising leaves out of a small patch as
-    well. The outer fifth of the pixels is left out of plane and SD because small vessels, which no patch of lung is free
-    of, would double the figure; the SD of a normal distribution follows from the rest.
+    A plane, because a surface of 2nd order would take the coarse noise that denoising leaves out of a small patch too.
+    The outer fifth of the pixels is left out of plane and SD because small vessels, which no patch of lung is free of,
+    would double the figure; the SD of a normal distribution follows from the rest.
 
     Args:
         patches: (N, S, S), any unit.

@@ -42,8 +42,8 @@ def noise_power_spectrum(
     Args:
         patches: (N, S, S), HU.
         spacing_mm: Pixel size along columns (x) and rows (y).
-        noise_only: The patches are differences of repeated scans: there is no trend to fit, and the fit would take noise
-            of low frequency away.
+        noise_only: The patches are differences of repeated scans: there is no trend to fit, and the fit would take
+            noise of low frequency away.
 
     Returns:
         (S, S) HU^2 mm^2, zero frequency first as in `np.fft.fft2`.

@@ -14,11 +14,13 @@ from medenhance.measure.tissue import FAT, SOFT, TISSUES, Region, TissueMap, map
 
 MAX_SLICES = 16
 _NOISE_SIDES_PX = (24, 16, 10, 7)  # the smaller where the larger find no room: thin fat, lung between its vessels
+_NOISE_SIDE_PX = 16
 _SPECTRUM_SIDES_PX = (64, 48, 32)
 _SPECTRUM_TISSUES = (SOFT, FAT)
 _NOISE_REGIONS = 10
 _SPECTRUM_REGIONS = 20  # AAPM TG-233
-_SPECTRUM_ROUGHNESS = 1.5
+_SPECTRUM_ROUGHNESS = 1.5  # over the median of squares of the smallest side
+_NOISE_ROUGHNESS = 3.0  # over the median of the squares that the noise SD is measured in
 _MIN_SPECTRUM_REGIONS = 4
 _REGIONS_PER_SLICE = 40
 _MAX_REGIONS = 128
@@ -105,11 +107,16 @@ class _Found:
     def spectrum_places(self, name: str) -> list[_Place]:
         """Where to measure the noise power of a tissue; larger squares only if they hold no more structure."""
         choices = [self.places.get((name, side), []) for side in _SPECTRUM_SIDES_PX]
-        if not choices[-1]:
+        small = self.places.get((name, _NOISE_SIDE_PX), [])
+        if not choices[-1] or not small:
             return []
-        limit = _SPECTRUM_ROUGHNESS * float(np.median([p.region.roughness for p in choices[-1]]))
+        limit = min(_SPECTRUM_ROUGHNESS * _median_roughness(choices[-1]), _NOISE_ROUGHNESS * _median_roughness(small))
         calm = [[p for p in places if p.region.roughness <= limit] for places in choices]
         return _largest_enough(calm, _SPECTRUM_REGIONS)
+
+
+def _median_roughness(places: list[_Place]) -> float:
+    return float(np.median([p.region.roughness for p in places]))
 
 
 def _largest_enough(choices: list[list[_Place]], enough: int) -> list[_Place]:

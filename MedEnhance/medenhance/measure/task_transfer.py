@@ -65,12 +65,16 @@ def measure_task_transfer(images: np.ndarray, insert: Insert, spacing_mm: tuple[
         spacing_mm: Pixel size along columns and rows.
 
     Raises:
-        ValueError: The insert and as much background around it do not fit into the image.
+        ValueError: The insert and as much background around it do not fit into the image, or it has no contrast.
     """
     image = images.mean(axis=0, dtype=np.float64)
     distance, values = _around(image, insert, spacing_mm)
     inside, background = (values[distance < 0.7 * insert.radius_mm], values[distance > 1.4 * insert.radius_mm])
     contrast = float(inside.mean() - background.mean())
+    if contrast == 0.0:
+        raise ValueError(
+            f"insert {insert.name!r} has no contrast: it is not where it was said to be, or not in these scans"
+        )
     bin_mm = _BIN_PX * min(spacing_mm)
     line_spread = _line_spread(distance, values, insert.radius_mm, bin_mm)
     frequency, transfer = _transfer(line_spread, bin_mm, 0.5 / max(spacing_mm))

@@ -149,7 +149,7 @@ def map_tissues(image: np.ndarray, valid: np.ndarray) -> TissueMap:
         valid: (H, W) bool, from `valid_pixels`.
     """
     if not valid.all():
-        valid = ~binary_dilation(~valid, iterations=_REACH_PX)
+        valid = ~binary_dilation(~valid, np.ones((3, 3)), iterations=_REACH_PX)
     reference = gaussian_filter(image, _SMOOTHING_PX, truncate=3.0)
     classes = {t.name: valid & (reference >= t.lo_hu) & (reference <= t.hi_hu) for t in TISSUES}
     classes[LUNG.name] &= ~_around_air(reference)

@@ -13,7 +13,7 @@ import numpy as np
 from medenhance.measure.judge import MIN_REGIONS, judge
 from medenhance.measure.noise_power import NoisePower
 from medenhance.measure.study import SpectrumPair, TissueFigures, measure_study
-from medenhance.measure.tissue import TISSUES, Tissue
+from medenhance.measure.tissue import SOFT, TISSUES, Tissue
 
 if TYPE_CHECKING:
     from medenhance.manifest import TrustedRange
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NOTICE = "Research use only. Not for diagnosis."
 GOOD_SPECTRUM_REGIONS = 20  # AAPM TG-233
+_STRUCTURE_FACTOR = 3.0  # no tissue is so much noisier than another in the same slice
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,8 @@ def trust_report(
     spacing = grid.spacing_mm if grid.spacing_known else None
     found = measure_study(before, after, padding_below, spacing[:2] if spacing else None)
     structure = found.residual_structure
-    rows = tuple(_row(tissue.name, found.tissues[tissue.name]) for tissue in TISSUES)
+    soft_sd = found.tissues[SOFT.name].noise_sd_before_hu
+    rows = tuple(_row(tissue.name, found.tissues[tissue.name], soft_sd) for tissue in TISSUES)
     return TrustReport(
         run=run,
         promised=trusted,
@@ -169,7 +171,7 @@ def trust_report(
     )
 
 
-def _row(name: str, found: TissueFigures) -> TissueRow:
+def _row(name: str, found: TissueFigures, soft_sd_hu: float | None) -> TissueRow:
     bias = found.bias
     return TissueRow(
         tissue=name,
@@ -180,15 +182,17 @@ def _row(name: str, found: TissueFigures) -> TissueRow:
         bias_standard_error_hu=bias.standard_error_hu if bias else None,
         bias_pixels=bias.pixels if bias else 0,
         cut_off=found.cut_off,
-        note=_row_note(found),
+        note=_row_note(found, soft_sd_hu),
     )
 
 
-def _row_note(found: TissueFigures) -> str | None:
+def _row_note(found: TissueFigures, soft_sd_hu: float | None) -> str | None:
     if found.num_regions == 0 and found.bias is None:
         return "none found"
     if found.num_regions == 0:
         return "no homogeneous region"
+    if soft_sd_hu and found.noise_sd_before_hu and found.noise_sd_before_hu > _STRUCTURE_FACTOR * soft_sd_hu:
+        return "not only noise: the texture of the tissue is in it"
     if found.cut_off:
         return "noise is cut off at the lowest CT number"
     return None if found.num_regions >= MIN_REGIONS else f"only {found.num_regions} homogeneous regions"

@@ -23,8 +23,9 @@ from medenhance_training.evaluate import KernelFamily, Pair
 Parameters = Mapping[str, float]
 
 CLIP_HU = (-1024.0, 3071.0)
-_SQUARE_PX = 16
+_SQUARE_PX = 10
 _BODY_ABOVE_HU = -200.0
+_FLAT_SHARE = 0.1
 _LEAST_NOISE_HU = 1.0
 
 
@@ -55,17 +56,17 @@ class Classical:
 
 
 def slice_noise_sd_hu(hu: np.ndarray) -> float:
-    """Noise SD of a slice: the lower quartile over squares of the body, those with the least structure.
+    """Noise SD of a slice, up to a factor near 1: the lowest tenth over squares of the body, which show no structure.
 
     Args:
-        hu: (H, W), HU, at least 16 x 16 pixels.
+        hu: (H, W), HU, at least 10 x 10 pixels.
     """
     rows, columns = (n // _SQUARE_PX for n in hu.shape)
     cropped = hu[: rows * _SQUARE_PX, : columns * _SQUARE_PX].reshape(rows, _SQUARE_PX, columns, _SQUARE_PX)
     squares = cropped.swapaxes(1, 2).reshape(-1, _SQUARE_PX, _SQUARE_PX)
     body = squares[squares.mean(axis=(1, 2)) > _BODY_ABOVE_HU]
     noise = detrended(body if len(body) else squares).std(axis=(1, 2))
-    return max(float(np.quantile(noise, 0.25)), _LEAST_NOISE_HU)
+    return max(float(np.quantile(noise, _FLAT_SHARE)), _LEAST_NOISE_HU)
 
 
 @dataclass(frozen=True)

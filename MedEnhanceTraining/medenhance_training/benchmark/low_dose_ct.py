@@ -12,7 +12,7 @@ import torch
 from medenhance.measure.trust import NOTICE
 from medenhance.progress import Progress, Silent
 from medenhance_training.benchmark.classical import CLASSICAL, Classical, Parameters, TunedClassical, tune
-from medenhance_training.benchmark.pairs import FAMILIES, HeldOutData, is_full_dose, tuning_pairs
+from medenhance_training.benchmark.pairs import FAMILIES, HeldOutData, is_unchanged, tuning_pairs
 from medenhance_training.evaluate import MAIN_WINDOW_HU, KernelFamily, Pair, SliceFigures, evaluate
 from medenhance_training.evaluation import processor
 from medenhance_training.methods import InputMethod, Method, peak_memory_mb
@@ -140,7 +140,7 @@ def _rows(measured: Sequence[_Measured]) -> list[Row]:
     rows = []
     for subset in split[0]:
         rows += _subset_rows(subset, measured, [figures[subset] for figures in split])
-    low_dose = [[f for f in m.figures if not is_full_dose(f.subset)] for m in measured]
+    low_dose = [[f for f in m.figures if not is_unchanged(f.subset)] for m in measured]
     if len(split[0]) > 1 and low_dose[0]:
         rows += _subset_rows(ALL, measured, low_dose)
     return rows
@@ -151,7 +151,7 @@ def _subset_rows(subset: str, measured: Sequence[_Measured], figures: Sequence[l
     rows = []
     for m, ours in zip(measured, figures, strict=True):
         # In a clean image the best classical method is the one that does least: no measure of gain.
-        compared = m.kind == "network" and classical and not is_full_dose(subset)
+        compared = m.kind == "network" and classical and not is_unchanged(subset)
         gains = [_gain(ours, classical, value) for value in (_psnr_db, _ssim)] if compared else [None, None]
         rows.append(Row(m.method.title, m.kind, summarise(subset, ours), *gains))
     return rows

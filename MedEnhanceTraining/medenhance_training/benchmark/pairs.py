@@ -26,7 +26,7 @@ from medenhance_training.evaluate import KernelFamily, Pair
 FAMILIES: tuple[KernelFamily, ...] = ("soft", "sharp")
 REAL = "patient, real quarter dose"
 OWN = "own pair"
-_FULL_DOSE = "full dose"
+_UNCHANGED = "unchanged dose"
 # Training draws its phantoms from far smaller seeds.
 _HELD_OUT_SEED, _TUNING_SEED = 3_000_000_000, 3_500_000_000
 
@@ -98,9 +98,9 @@ def low_dose_pair(
     return Pair(subset, case, n, low[None], normal.hu[None], normal.spacing_mm, family)
 
 
-def full_dose_pair(who: str, case: str, n: int, normal: NormalSlice) -> Pair:
+def unchanged_pair(who: str, case: str, n: int, normal: NormalSlice) -> Pair:
     """A slice as it is, on both sides: what a denoiser changes in a clean image is lost."""
-    return Pair(f"{who}, {_FULL_DOSE}", case, n, normal.hu[None], normal.hu[None], normal.spacing_mm, "soft")
+    return Pair(f"{who}, {_UNCHANGED}", case, n, normal.hu[None], normal.hu[None], normal.spacing_mm, "soft")
 
 
 def unseen_low_dose_slice(size: int = 512) -> np.ndarray:
@@ -109,9 +109,9 @@ def unseen_low_dose_slice(size: int = 512) -> np.ndarray:
     return np.asarray(low_dose_pair("phantoms", "phantom", 0, normal, 0.25, "sharp", seed=1).low[0])
 
 
-def is_full_dose(subset: str) -> bool:
+def is_unchanged(subset: str) -> bool:
     """Whether the slices of a subset are clean on both sides."""
-    return subset.endswith(_FULL_DOSE)
+    return subset.endswith(_UNCHANGED)
 
 
 def study_pair(low: Path, normal: Path) -> Pair:
@@ -151,7 +151,7 @@ def _variants(data: HeldOutData, who: str, case: str, n: int, normal: NormalSlic
         for family in FAMILIES:
             for seed in range(data.seeds):
                 yield low_dose_pair(who, case, n, normal, dose, family, seed + 1)
-    yield full_dose_pair(who, case, n, normal)
+    yield unchanged_pair(who, case, n, normal)
 
 
 def _folder(root: Path) -> Path:

@@ -15,6 +15,7 @@ from medenhance.tasks.denoise_ct import TASK
 from medenhance.terminal import TerminalProgress
 from medenhance.weights import entry_of, locate
 from medenhance_training.benchmark.pairs import HeldOutData, held_out_pairs
+from medenhance_training.checkpoint import latest_checkpoint
 from medenhance_training.evaluation import evaluate_method, evaluation_table, save_evaluation
 from medenhance_training.methods import ModelMethod, NetworkMethod, RunMethod
 
@@ -86,7 +87,8 @@ def _method(args: Evaluate) -> NetworkMethod:
         message = f"one of --model, --weights and --run names what to evaluate; {len(named)} were given."
         raise MedEnhanceError("bad-option", message, "`medenhance models list` shows the installed models.")
     if args.run is not None:
-        return RunMethod(args.run, args.device, args.precision)
+        # The checkpoint of now, should the run go on meanwhile.
+        return RunMethod(latest_checkpoint(args.run), args.device, args.precision)
     if args.weights is not None:
         return weights_method(args.weights, args.device, args.precision)
     return model_method(args.model, args.device, args.precision)

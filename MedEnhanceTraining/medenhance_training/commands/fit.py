@@ -39,7 +39,7 @@ def fit(config: RunConfig) -> Path:
         initialise(objective.networks, objective.published_name, config.init_from)
     state = new_state(fabric, objective, config.loop, config.channels_last)
     if resuming:
-        resume(config.folder, state)
+        resume(config.folder, state, objective.published)
     if fabric.is_global_zero:
         write_run_record(config, state.samples_seen)
     Loop(fabric, objective, state, data, config.loop, config.folder).train()

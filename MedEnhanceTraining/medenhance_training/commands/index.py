@@ -34,8 +34,9 @@ class MakeIndex:
     licence: Annotated[str, arg(metavar="NAME")]
     """Licence of the images, such as CC-BY-3.0; recipes may ask for some licences only."""
     layout: Literal["mayo", "tcia", "studies"] = "studies"
-    """mayo: 2016 grand challenge; tcia: LDCT-and-Projection-data; studies: every file and folder directly in ROOT is a
-    CT study of normal dose."""
+    """mayo: 2016 grand challenge; tcia: LDCT-and-Projection-data; studies: CT studies of normal dose."""
+    studies: Annotated[tuple[Path, ...], arg(metavar="PATH")] = ()
+    """Studies to index, from ROOT; by default every file and folder directly in ROOT that is one."""
     source: Annotated[str | None, arg(metavar="NAME")] = None
     """Name of the data set; by default mayo-2016, tcia-ldct or the name of ROOT."""
 
@@ -81,19 +82,26 @@ def _paired(pairing: Pairing, args: MakeIndex, source: str, progress: Progress) 
 
 
 def _studies(args: MakeIndex, progress: Progress) -> tuple[list[Case], str]:
+    """Named studies must be readable; of those that were merely found, the others are left out with a warning."""
     from medenhance_training.data.cases import study_case
 
     if not args.root.is_dir():
         raise MedEnhanceError("input-missing", f"{args.root} is not a folder.", "Give the folder of the studies.")
-    found = sorted(path for path in args.root.iterdir() if not path.name.startswith(".") and path != args.output)
+    paths = [args.root / study for study in args.studies] or _visible(args.root, args.output)
     cases, source = [], args.source or args.root.resolve().name
-    for i, path in enumerate(found):
-        checkpoint(progress, "hash", i / len(found))
+    for i, path in enumerate(paths):
+        checkpoint(progress, "hash", i / len(paths))
         try:
             cases.append(study_case(path, args.root, source, args.licence))
         except MedEnhanceError as error:
+            if args.studies:
+                raise
             progress.warn(f"{path} was left out: {error.message}")
-    return cases, f"{len(cases)} studies of {len(found)} files and folders"
+    return cases, f"{len(cases)} studies of {len(paths)} files and folders"
+
+
+def _visible(root: Path, output: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if not path.name.startswith(".") and path != output)
 
 
 _LAYOUTS: dict[str, Callable[[MakeIndex, Progress], tuple[list[Case], str]]] = {

@@ -12,6 +12,8 @@ AIR_HU = -1000.0
 # What CT scanners store at most; beyond lies padding below and clipped metal above.
 RANGE_HU = (-1024.0, 3071.0)
 _BODY_ABOVE_HU = -500.0
+# Masks and label maps hold nothing as dark as fat or air, and at most a few hundred different values.
+_FAT_HU, _MOST_LABELS = -50.0, 256
 
 
 def normal_slices(volume: Volume, weight: float = 1.0, least_body: float = 0.02) -> list[NormalSlice]:
@@ -23,7 +25,7 @@ def normal_slices(volume: Volume, weight: float = 1.0, least_body: float = 0.02)
         least_body: Slices in which a smaller share of the pixels is body (above -500 HU) are left out.
 
     Raises:
-        MedEnhanceError: input-unsuitable when it is not CT, has no square pixels or shows no body.
+        MedEnhanceError: input-unsuitable when it is not CT, has no square pixels or shows no body, or is a label map.
     """
     if volume.modality not in (None, "CT"):
         raise MedEnhanceError("input-unsuitable", f"The study's modality is {volume.modality}.", "Give a CT study.")
@@ -32,6 +34,10 @@ def normal_slices(volume: Volume, weight: float = 1.0, least_body: float = 0.02)
     kept = [hu for hu in (_clean(plane, volume.padding_below) for plane in array) if _shows_body(hu, least_body)]
     if not kept:
         raise MedEnhanceError("input-unsuitable", "No slice of the study shows a body.", "Are its values in HU?")
+    if _is_label_map(kept):
+        raise MedEnhanceError(
+            "input-unsuitable", "This is a mask or a label map, not a CT study in HU.", "Leave it out."
+        )
     thickness = slice_thickness_mm(volume, spacing[0])
     return [NormalSlice(hu, pixel_mm, thickness, weight / len(kept)) for hu in kept]
 
@@ -75,6 +81,11 @@ def _clean(plane: np.ndarray, padding_below: float | None) -> np.ndarray:
     if padding_below is not None:
         hu = np.where(hu <= padding_below, np.float32(AIR_HU), hu)
     return np.clip(hu, *RANGE_HU)
+
+
+def _is_label_map(slices: list[np.ndarray]) -> bool:
+    darkest = min(float(hu.min()) for hu in slices)
+    return darkest > _FAT_HU and max(len(np.unique(hu)) for hu in slices) <= _MOST_LABELS
 
 
 def _shows_body(hu: np.ndarray, least_body: float) -> bool:

@@ -29,13 +29,17 @@ class SupervisedConfig:
         network: Config of any network of the core.
         intensity: Map between HU and network units.
         loss: Distance of output and normal dose, in network units.
+        focus_hu: Pixels whose normal-dose value lies in this range count fully in the loss "rms" ...
+        unfocused_weight: ... and all others this much.
         edge_weight: Weight of the edge loss beside it; 0 leaves it out.
         optimizer: Of the one network.
     """
 
     network: Any = field(default_factory=RedCnnConfig)
     intensity: Any = field(default_factory=Scale)
-    loss: Literal["mse", "l1", "charbonnier"] = "mse"
+    loss: Literal["mse", "l1", "charbonnier", "rms"] = "mse"
+    focus_hu: tuple[float, float] = (-250.0, 350.0)
+    unfocused_weight: float = 0.25
     edge_weight: float = 0.0
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
@@ -61,10 +65,15 @@ class Supervised:
         """Terms of the one phase; `batch` holds "low" and "normal", (N, 1, H, W), HU."""
         output = self.denoiser(self.intensity.forward(batch["low"]))
         target = self.intensity.forward(batch["normal"])
-        terms = {self.config.loss: PIXEL_LOSSES[self.config.loss](output, target)}
+        terms: dict[str, Tensor] = {self.config.loss: PIXEL_LOSSES[self.config.loss](output, target)}
         if self.config.edge_weight:
             terms["edge"] = self.config.edge_weight * losses.edge(output, target)
         return terms
+
+    def _pixel_weight(self, normal_hu: Tensor) -> Tensor:
+        low, high = self.config.focus_hu
+        inside = (normal_hu >= low) & (normal_hu <= high)
+        return inside + self.config.unfocused_weight * ~inside
 
     def restore(self, network: nn.Module, low_hu: Tensor) -> Tensor:
         return restore_hu(network, self.published.intensity, low_hu)

@@ -6,6 +6,7 @@ from medenhance.intensity import Scale
 from medenhance.networks.redcnn import RedCnnConfig
 from medenhance_training.config import LoopConfig, RunConfig
 from medenhance_training.data.sources import LowDoseData
+from medenhance_training.data.stream import DoseRange
 from medenhance_training.objectives.supervised import SupervisedConfig
 from medenhance_training.optimizer import OptimizerConfig
 from medenhance_training.schedule import ScheduleConfig
@@ -22,10 +23,12 @@ def redcnn() -> RunConfig:
 
 
 def redcnn_compact() -> RunConfig:
-    """The default denoiser that ships: a narrow RED-CNN on folded pixels, fast on a CPU in bfloat16."""
-    network = RedCnnConfig(channels=64, kernel=3, depth=6, padding="same", unshuffle=2, final_relu=False)
-    schedule = ScheduleConfig(kind="cosine", warmup_samples=5_000)
-    optimizer = OptimizerConfig(kind="adamw", lr=1e-3, clip_norm=1.0, schedule=schedule)
-    objective = SupervisedConfig(network=network, loss="l1", optimizer=optimizer)
-    loop = LoopConfig(samples=1_000_000, batch_size=32, ema_half_life_samples=20_000.0)
-    return RunConfig("redcnn-compact", objective, LowDoseData(patch=64), loop, precision="bf16-mixed")
+    """The default denoiser that ships: a RED-CNN on folded pixels, fast on a CPU in bfloat16."""
+    network = RedCnnConfig(channels=96, kernel=3, depth=6, padding="same", unshuffle=2, final_relu=False)
+    schedule = ScheduleConfig(kind="cosine", warmup_samples=2_000)
+    optimizer = OptimizerConfig(kind="adamw", lr=7e-4, clip_norm=0.5, schedule=schedule)
+    objective = SupervisedConfig(network=network, loss="rms", optimizer=optimizer)
+    doses = DoseRange(low=0.1, high=0.7, clean_share=0.07, exposure=(0.25, 16.0), noisy_normal_share=0.5)
+    data = LowDoseData(patch=96, doses=doses, validation=0.0)
+    loop = LoopConfig(samples=110_000, batch_size=8, ema_half_life_samples=8_000.0, validate_every_samples=10_000)
+    return RunConfig("redcnn-compact", objective, data, loop, precision="bf16-mixed")

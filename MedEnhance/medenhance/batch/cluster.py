@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from medenhance import __version__
-from medenhance.batch import Job, failed, run_job
-from medenhance.batch_table import StudyOutcome
+from medenhance.batch.engine import failed, run_job
+from medenhance.batch.plan import Job
+from medenhance.batch.table import StudyOutcome
 from medenhance.errors import MedEnhanceError
 from medenhance.failures import describe
 from medenhance.progress import Silent

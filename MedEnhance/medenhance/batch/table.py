@@ -73,7 +73,9 @@ def table(outcomes: list[StudyOutcome]) -> list[str]:
     width = max(len("study"), *(len(outcome.study) for outcome in outcomes))
     lines = [f"{'study':<{width}}  {'status':<8}{'seconds':>8}{'noise SD, soft tissue':>25}{'bias':>11}"]
     for outcome in outcomes:
-        lines.append(f"{outcome.study:<{width}}  {outcome.status:<8}{outcome.seconds:>8.1f}{_figures(outcome)}".rstrip())
+        lines.append(
+            f"{outcome.study:<{width}}  {outcome.status:<8}{outcome.seconds:>8.1f}{_figures(outcome)}".rstrip()
+        )
         if outcome.status == "failed":
             lines += [f"    {line}" for line in f"{outcome.message} {outcome.hint}".strip().splitlines()]
     counts = Counter(outcome.status for outcome in outcomes)
