@@ -105,7 +105,7 @@ def intensity_map(spec: Mapping[str, Any]) -> IntensityMap:
     Raises:
         MedEnhanceError: `spec` names no known kind, an unknown field, or an empty range.
     """
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in spec.items()}
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in spec.items()}
     kind = fields.pop("kind", None)
     if kind not in KINDS:
         raise MedEnhanceError("model-invalid", f"unknown intensity map {kind!r}.", f"Known: {', '.join(KINDS)}.")

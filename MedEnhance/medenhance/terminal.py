@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from medenhance.failures import Failure
 
 BAR = "{desc:<10}{percentage:3.0f}%|{bar:30}| {elapsed} elapsed, {remaining} left, {rate_fmt}"
+BAR_AT_END = "{desc:<10}{percentage:3.0f}%|{bar:30}| {elapsed} elapsed"
 INTERVAL_S = 0.1
 INTERVAL_IN_FILE_S = 15.0  # a log file keeps every state of the bar
 
@@ -34,11 +35,11 @@ class TerminalProgress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._close(done=kind is None)
+        self.close(done=kind is None)
 
     def update(self, stage: str, fraction: float) -> None:
         if stage != self._stage or self._bar is None:
-            self._close(done=True)  # a stage begins when the one before it has ended
+            self.close(done=True)  # a stage begins when the one before it has ended
             self._stage, self._bar = stage, self._new_bar(stage)
         self._bar.update(100 * fraction - self._bar.n)
 
@@ -63,10 +64,12 @@ class TerminalProgress:
             total=100, desc=name, unit="%", bar_format=BAR, mininterval=interval, file=sys.stderr, dynamic_ncols=True
         )
 
-    def _close(self, *, done: bool) -> None:
+    def close(self, *, done: bool) -> None:
+        """End the bar; ``done`` says that its stage came to its end."""
         if self._bar is None:
             return
         if done:
+            self._bar.bar_format = BAR_AT_END
             self._bar.update(100 - self._bar.n)
         self._bar.close()
         self._bar = None

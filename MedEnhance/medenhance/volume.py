@@ -41,7 +41,7 @@ class Grid:
     @property
     def affine(self) -> np.ndarray:
         """(4, 4) float64: maps homogeneous (i, j, k, 1) to LPS millimetres."""
-        affine = np.eye(4)
+        affine: np.ndarray = np.eye(4)
         affine[:3, :3] = np.reshape(self.direction, (3, 3)) * np.asarray(self.spacing_mm)
         affine[:3, 3] = self.origin_mm
         return affine
@@ -65,7 +65,8 @@ class Grid:
         """(num_slices, 3) float64: the LPS position in mm of the first voxel of every slice."""
         if self.slice_origins_mm is not None:
             return np.asarray(self.slice_origins_mm, dtype=np.float64)
-        return np.asarray(self.origin_mm) + np.arange(num_slices)[:, None] * self.affine[:3, 2]
+        positions: np.ndarray = np.asarray(self.origin_mm) + np.arange(num_slices)[:, None] * self.affine[:3, 2]
+        return positions
 
     @classmethod
     def from_affine(cls, affine: np.ndarray) -> Grid:

@@ -176,7 +176,8 @@ def assert_clear_refusal(captured: tuple[str, str], words: str) -> None:
         (["--device", "toaster"], "toaster"),
         (["--precision", "fp16"], "fp16"),
         (["--residual", "{out}"], "two outputs"),
-        (["--report", "{out}/report.json", "--figure", "{input}"], "is the input itself"),
+        (["--report", "{out}"], "two outputs"),
+        (["--figure", "{out}.jpg"], ".png"),
     ],
 )
 def test_an_option_that_cannot_be_met_is_refused(

@@ -164,7 +164,7 @@ def test_what_no_encoding_holds_is_clipped_with_a_warning(folder: Path, tmp_path
     result[0, 0, :2] = -60000, 60000
     (warning,) = write_study(volume.with_array(result), tmp_path / "out", DERIVATION)
     assert warning.startswith("2 voxels lay outside")
-    result[0, 0, :2] = read_study(tmp_path / "out").array[0, 0, :2]
+    result[0, 0, :2] = -32768 - 1024, 32767 - 1024  # signed 16 bit with the source's intercept
     np.testing.assert_array_equal(read_study(tmp_path / "out").array, result)
 
 
@@ -202,6 +202,23 @@ def test_padding_moves_with_the_encoding(folder: Path, tmp_path: Path) -> None:
     assert first.PixelPaddingValue * first.RescaleSlope + first.RescaleIntercept == -1100
     assert first.PixelPaddingRangeLimit * first.RescaleSlope + first.RescaleIntercept == -1097
     assert read_study(tmp_path / "out").padding_below == -1097
+
+
+def test_the_full_range_of_16_bit_is_kept(folder: Path, tmp_path: Path) -> None:
+    stored = np.random.default_rng(0).integers(0, 1 << 16, (4, 9, 7))
+
+    def change(k: int, dataset: Dataset) -> None:
+        dataset.BitsStored, dataset.HighBit = 16, 15
+        dataset.PixelData = stored[k].astype("<u2").tobytes()
+
+    edit(folder, change)
+    volume = read_study(folder)
+    assert volume.file_dtype == np.int32
+    datasets = written(volume, tmp_path / "out")
+    assert {d.PixelRepresentation for d in datasets} == {0}
+    assert_same_study(volume, read_study(tmp_path / "out"))
+    write_study(volume, tmp_path / "out.nrrd")
+    np.testing.assert_array_equal(read_study(tmp_path / "out.nrrd").array, volume.array)
 
 
 def test_each_slice_keeps_its_own_scale(folder: Path, tmp_path: Path) -> None:
@@ -531,6 +548,8 @@ def test_an_enhanced_file_becomes_single_frame_slices(folder: Path, tmp_path: Pa
     assert volume.series is not None
     for k, dataset in enumerate(datasets):
         assert dataset.SOPClassUID == CTImageStorage
+        assert dataset.SeriesNumber == 1003
+        assert dataset.DerivationDescription == DERIVATION.text
         assert "NumberOfFrames" not in dataset
         assert "PerFrameFunctionalGroupsSequence" not in dataset
         assert dataset.SourceImageSequence[0].ReferencedSOPInstanceUID == "1.2.3.4.5"

@@ -208,6 +208,8 @@ def test_the_same_volume_gives_the_same_bytes(suffix: str, tmp_path: Path) -> No
     assert files == (["v.mhd", "v.raw"] if suffix == ".mhd" else [f"v{suffix}"])
     for name in files:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    if suffix == ".nii.gz":  # neither a name nor a time in the header (RFC 1952)
+        assert (tmp_path / "a" / "v.nii.gz").read_bytes()[3:8] == bytes(5)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

@@ -127,7 +127,7 @@ def test_what_cannot_be_measured_on_is_a_clear_error(data: HeldOutData, message:
 
 
 @pytest.mark.usefixtures("no_memory")
-def test_the_table_has_every_method_in_every_subset_and_a_gain_with_its_interval() -> None:
+def test_the_table_has_every_method_in_every_subset_and_the_gain_over_the_best_classical_one() -> None:
     soft, sharp, clean = (
         "phantoms, 25% dose, soft kernel",
         "phantoms, 25% dose, sharp kernel",
@@ -136,10 +136,11 @@ def test_the_table_has_every_method_in_every_subset_and_a_gain_with_its_interval
     pairs = [pair(n, subset=s, index=n, place=n) for s in (soft, sharp) for n in range(3)]
     pairs += [pair(subset=clean, sd_hu=0.0)]
 
-    found = run_benchmark(pairs, [GAUSSIAN], [Half()])
+    worse = TunedClassical("median", {"soft": {"radius_px": 3}, "sharp": {"radius_px": 3}})
+    found = run_benchmark(pairs, [worse, GAUSSIAN], [Half()])
 
-    assert [row.summary.subset for row in found.rows[::3]] == [soft, sharp, clean, ALL]
-    assert [row.method for row in found.rows[:3]] == ["input", "Gaussian", "half way"]
+    assert [row.summary.subset for row in found.rows[::4]] == [soft, sharp, clean, ALL]
+    assert [row.method for row in found.rows[:4]] == ["input", "median (ITK)", "Gaussian", "half way"]
     gains = [row.psnr_gain_db for row in found.rows if row.kind == "network"]
     assert gains[2] is None  # nothing to gain where nothing was lost
     for gain, subset in ((gains[0], soft), (gains[1], sharp)):
@@ -209,7 +210,8 @@ def test_memory_is_that_of_the_method_alone() -> None:
     nothing, filtered = (peak_memory_mb(m, image, "soft") for m in (InputMethod(), GAUSSIAN))
 
     # The filter takes a clipped copy and its result, 16 MiB each, at the least.
-    assert 32 < filtered - nothing < 400
+    assert nothing < 30
+    assert 32 < filtered < 400
     assert ballast.nbytes > 0
 
 

@@ -112,6 +112,16 @@ def test_a_noisy_reference_shows_no_bias_that_is_not_there() -> None:
     assert abs(error) > 20  # what thresholding the noisy reference itself would have reported
 
 
+def test_tissues_are_those_of_the_normal_dose_not_of_the_low() -> None:
+    noisy = pair(sd_hu=0.0)
+    noisy.low[0, 60:100, 60:100] += 400.0  # an artefact that looks like bone
+
+    (figures,) = evaluate(Unchanged(), [noisy])
+    (untouched,) = evaluate(Unchanged(), [pair(sd_hu=0.0)])
+
+    assert [(s.tissue, s.pixels) for s in figures.shifts] == [(s.tissue, s.pixels) for s in untouched.shifts]
+
+
 def test_the_first_restoration_is_not_timed() -> None:
     (figures,) = evaluate(Truth(truth()), [pair()])
 

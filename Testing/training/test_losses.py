@@ -29,6 +29,13 @@ def test_mean_absolute_error() -> None:
     assert losses.mean_absolute_error(PREDICTION, TARGET).item() == pytest.approx((0 + 2 + 1 + 3) / 4)
 
 
+def test_root_mean_square_takes_the_root_of_each_sample_and_weighs_its_pixels() -> None:
+    prediction, target = PREDICTION.repeat(2, 1, 1, 1), torch.cat([TARGET, PREDICTION])
+    weight = image([1.0, 1.0], [0.5, 0.0]).repeat(2, 1, 1, 1)
+    expected = (math.sqrt((4.0 + 0.5) / 4 + 0.09) + 0.3) / 2
+    assert losses.root_mean_square(prediction, target, weight, epsilon=0.3).item() == pytest.approx(expected)
+
+
 def test_charbonnier_of_equal_images_is_epsilon() -> None:
     assert losses.charbonnier(TARGET, TARGET).item() == pytest.approx(1e-3)
 

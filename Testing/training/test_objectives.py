@@ -50,6 +50,14 @@ def test_supervised_loss_is_taken_in_network_units() -> None:
     assert objective.losses(BATCH)["l1"].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
+def test_root_mean_square_counts_pixels_inside_the_focus_fully_and_others_less() -> None:
+    objective = SupervisedConfig(REDCNN, loss="rms", focus_hu=(0.0, 100.0), unfocused_weight=0.25).build()
+    output = objective.denoiser(BATCH["low"] / 1000.0)
+    weight = torch.where(BATCH["normal"] == 60.0, 1.0, 0.25)  # the disc is inside the focus, the fat is not
+    expected = losses.root_mean_square(output, BATCH["normal"] / 1000.0, weight)
+    assert objective.losses(BATCH)["rms"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_edge_loss_joins_with_its_weight() -> None:
     objective = SupervisedConfig(REDCNN, edge_weight=7.0).build()
     terms = objective.losses(BATCH)

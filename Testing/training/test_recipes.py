@@ -69,6 +69,16 @@ def test_redcnn_is_the_paper_s() -> None:
     network = objective.network
     assert (network.channels, network.kernel, network.depth, network.padding) == (96, 5, 5, "valid")
     assert (objective.loss, objective.optimizer.kind, objective.optimizer.lr) == ("mse", "adam", 1e-4)
+    assert recipe("redcnn").data.patch == 55
+
+
+PUBLISHED = ["redcnn", *(name for name in MTD_GAN if name != "mtd-gan-compact")]
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_methods_train_on_a_quarter_of_the_dose(name: str) -> None:
+    doses = recipe(name).data.doses
+    assert (doses.low, doses.high, doses.clean_share, doses.noisy_normal_share) == (0.25, 0.25, 0.0, 0.0)
 
 
 def test_official_mtd_gan_has_the_released_numbers() -> None:

@@ -85,7 +85,7 @@ def _image_study(path: Path, name: str) -> Study:
 
 
 def _dicom_studies(folder: Path, name: str) -> list[Study]:
-    """One study a CT series; a folder without any is one study, which fails with the reason when it is read."""
+    """One study a CT series; a folder without any, or with a damaged file, is one study with a problem."""
     try:
         found, _ = find_series(folder, Silent())
     except Cancelled:
@@ -94,7 +94,11 @@ def _dicom_studies(folder: Path, name: str) -> list[Study]:
         return [Study(name, folder, None, (), describe(error))]
     stacks = [series for series in found if _is_ct_stack(series)]
     if not stacks:
-        return [Study(name, folder, None, _files(found))]
+        kinds = ", ".join(sorted({series.modality or "unknown" for series in found}))
+        problem = Failure(
+            "input-unsuitable", f"there are no CT slices here, only {kinds}.", "Take it out of the folder."
+        )
+        return [Study(name, folder, None, _files(found), problem)]
     if len(stacks) == 1:
         return [Study(name, folder, stacks[0].series_uid, _files(stacks))]
     return [Study(f"{name}/{series.series_uid}", folder, series.series_uid, _files([series])) for series in stacks]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -72,30 +73,41 @@ def run(args: Batch) -> int:
 
 
 class TerminalListener:
-    """Shows a batch: a bar for the study that is worked on, and a line for each that has ended."""
+    """Shows a batch: a bar for the study that is worked on, and a line for each that has ended, with the time left."""
 
     def __init__(self) -> None:
         self._progress = TerminalProgress()
+        self._begun = time.monotonic()
+        self._num_worked_on = 0
 
     def __enter__(self) -> TerminalListener:
         return self
 
     def __exit__(self, *unused: object) -> None:
-        self._progress.__exit__(KeyboardInterrupt, None, None)
+        self._progress.close(done=False)
 
     def scanning(self) -> Progress:
         return self._progress
 
     def started(self, study: str, number: int, total: int) -> Progress:
-        self._progress.__exit__(None, None, None)
-        print(f"[{number}/{total}] {study}", file=sys.stderr)
-        self._progress = TerminalProgress()
+        self._progress.close(done=True)
+        self._progress.say(f"[{number}/{total}] {study}")
         return self._progress
 
     def finished(self, outcome: StudyOutcome, number: int, total: int) -> None:
-        self._progress.__exit__(None, None, None)
-        reason = f": {outcome.message}" if outcome.message else ""
-        self._progress.say(f"[{number}/{total}] {outcome.study} {outcome.status}{reason}")
+        self._progress.close(done=outcome.status == "done")
+        reason = f": {outcome.message.splitlines()[0]}" if outcome.message else ""
+        left = self._time_left(outcome, total - number)
+        self._progress.say(f"[{number}/{total}] {outcome.study} {outcome.status}{reason}{left}")
+
+    def _time_left(self, outcome: StudyOutcome, num_left: int) -> str:
+        """Words for the expected rest; what is skipped or refused takes no time and comes first."""
+        if outcome.seconds == 0:
+            self._begun = time.monotonic()
+            return ""
+        self._num_worked_on += 1
+        minutes = (time.monotonic() - self._begun) / self._num_worked_on * num_left / 60
+        return f" (about {minutes:.1f} min left)" if num_left else ""
 
 
 def _request(args: Batch) -> BatchRequest:

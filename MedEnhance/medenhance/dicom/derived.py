@@ -147,7 +147,7 @@ def _set_pixels(dataset: Dataset, stored: np.ndarray, encoding: Encoding, one: S
     dataset.BitsAllocated, dataset.BitsStored = encoding.bits_allocated, encoding.bits_stored
     dataset.HighBit = encoding.bits_stored - 1
     dataset.PixelRepresentation = int(encoding.signed)
-    if one.slope is None or one.intercept is None or (encoding.slope, encoding.intercept) != one.rescale:
+    if one.slope is None or one.intercept is None:
         dataset.RescaleSlope = format_number_as_ds(encoding.slope)
         dataset.RescaleIntercept = format_number_as_ds(encoding.intercept)
     _set_padding(dataset, encoding, one)
@@ -161,8 +161,7 @@ def _set_padding(dataset: Dataset, encoding: Encoding, one: SliceHeader) -> None
             del dataset[keyword]
     if one.padding is None:
         return
-    slope, intercept = one.rescale
-    first, last = (int(v) for v in encoding.stored(np.array(one.padding) * slope + intercept))
+    first, last = one.padding
     low, high = encoding.stored_range
     vr = "SS" if encoding.signed else "US"
     if low <= first <= last <= high:

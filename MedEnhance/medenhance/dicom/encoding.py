@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from pydicom.valuerep import format_number_as_ds
 
 from medenhance.dicom.series import SliceHeader
-
-INT16_HALF = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -54,24 +51,18 @@ def source_encoding(one: SliceHeader) -> Encoding:
 
 
 def choose_encodings(slices: tuple[SliceHeader, ...], ranges: list[tuple[float, float]]) -> list[Encoding]:
-    """One encoding a slice: the source's own where all results fit, else signed 16 bit with the same slope.
+    """One encoding a slice: the source's own where all results fit, else signed 16 bit.
 
-    The same slope and an intercept on the same steps represent every value of the source exactly. All slices change
-    together, so that the series keeps one type.
+    Slope and intercept stay, so that every value of the source has its exact place in both. All slices change together,
+    so that the series keeps one type.
 
     Args:
         slices: Headers of the source slices.
         ranges: (lowest, highest) value of each slice of the result.
     """
     own = [source_encoding(one) for one in slices]
-    candidates = [own, [_signed16(e, e.intercept) for e in own]]
-    candidates.append([_signed16(e, e.intercept + INT16_HALF * e.slope) for e in own])
-    for encodings in candidates:
+    wide = [replace(encoding, signed=True, bits_allocated=16, bits_stored=16) for encoding in own]
+    for encodings in (own, wide):
         if all(e.fits(low, high) for e, (low, high) in zip(encodings, ranges, strict=True)):
             return encodings
-    return own if own[0].bits_stored >= 16 else candidates[1]
-
-
-def _signed16(source: Encoding, intercept: float) -> Encoding:
-    intercept = float(format_number_as_ds(intercept))  # what the header will say
-    return Encoding(source.slope, intercept, signed=True, bits_allocated=16, bits_stored=16)
+    return own if own[0].bits_stored >= 16 else wide

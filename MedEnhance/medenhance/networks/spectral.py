@@ -29,7 +29,7 @@ class GlobalSpectral(nn.Module):
         spectrum = torch.fft.rfft2(x.float(), norm="ortho")
         parts = torch.cat([spectrum.real, spectrum.imag], dim=1).to(self.mix.weight.dtype)
         real, imaginary = torch.relu(run(self.mix, parts)).float().chunk(2, dim=1)
-        y = torch.fft.irfft2(torch.complex(real, imaginary), s=x.shape[-2:], norm="ortho")
+        y: Tensor = torch.fft.irfft2(torch.complex(real, imaginary), s=x.shape[-2:], norm="ortho")
         return y.to(x.dtype)
 
 

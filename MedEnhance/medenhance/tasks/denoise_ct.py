@@ -11,6 +11,7 @@ import psutil
 
 from medenhance.dicom.derived import Derivation
 from medenhance.errors import MedEnhanceError
+from medenhance.files import check_file, write_json
 from medenhance.measure.trust import RunFacts, TrustReport, trust_report
 from medenhance.models import find_model
 from medenhance.predict import Predictor
@@ -108,8 +109,7 @@ def run(request: DenoiseRequest, progress: Progress | None = None, predictor: Pr
     """
     progress = progress or Silent()
     _check_strength(request.options.strength)
-    for path in _outputs(request):
-        check_output(path, request.input)
+    _check_outputs(request)
     predictor = predictor or load_predictor(request.options)
     checkpoint(progress, "read", 0.0)
     volume = read_study(request.input, request.series)
@@ -178,7 +178,6 @@ def _write(request: DenoiseRequest, volume: Volume, result: DenoiseResult) -> No
     """Write the outputs; the study comes last, so that it never stands there without what was asked with it."""
     # Imported here: drawing needs matplotlib, which takes longer to load than all the rest.
     from medenhance.figure import write_figure
-    from medenhance.files import write_json
 
     if request.report is not None:
         write_json(request.report, result.report.to_json())
@@ -192,10 +191,11 @@ def _write(request: DenoiseRequest, volume: Volume, result: DenoiseResult) -> No
 
 def _removed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Input minus output, in a signed type that holds the difference."""
-    if np.issubdtype(before.dtype, np.integer):
-        wide = np.subtract(before, after, dtype=np.int32)
-        return wide.astype(np.int16) if np.abs(wide).max() < 2**15 else wide
-    return before - after
+    if not np.issubdtype(before.dtype, np.integer):
+        removed: np.ndarray = before - after
+        return removed
+    wide: np.ndarray = np.subtract(before, after, dtype=np.int32)
+    return wide.astype(np.int16) if np.abs(wide).max() < 2**15 else wide
 
 
 def _facts(predictor: Predictor, strength: float, seconds: float) -> RunFacts:
@@ -224,9 +224,20 @@ def _peak_memory_mb() -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
-def _outputs(request: DenoiseRequest) -> list[Path]:
+def _check_outputs(request: DenoiseRequest) -> None:
+    """Refuse outputs that cannot be written, or that overwrite one another, before any work is done for them."""
     optional = [request.residual, request.report, request.figure]
-    return [request.output, *(path for path in optional if path is not None)]
+    given = [path.resolve() for path in [request.output, *optional] if path is not None]
+    twice = [path for path in given if given.count(path) > 1]
+    if twice:
+        raise MedEnhanceError("output-refused", f"{twice[0]} is named for two outputs.", "Give each its own name.")
+    check_output(request.output, request.input)
+    if request.residual is not None:
+        check_output(request.residual, request.input)
+    if request.report is not None:
+        check_file(request.report, ".json", request.input)
+    if request.figure is not None:
+        check_file(request.figure, ".png", request.input)
 
 
 def _check_strength(strength: float) -> None:

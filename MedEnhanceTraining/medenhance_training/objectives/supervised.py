@@ -65,10 +65,15 @@ class Supervised:
         """Terms of the one phase; `batch` holds "low" and "normal", (N, 1, H, W), HU."""
         output = self.denoiser(self.intensity.forward(batch["low"]))
         target = self.intensity.forward(batch["normal"])
-        terms: dict[str, Tensor] = {self.config.loss: PIXEL_LOSSES[self.config.loss](output, target)}
+        terms: dict[str, Tensor] = {self.config.loss: self._distance(output, target, batch["normal"])}
         if self.config.edge_weight:
             terms["edge"] = self.config.edge_weight * losses.edge(output, target)
         return terms
+
+    def _distance(self, output: Tensor, target: Tensor, normal_hu: Tensor) -> Tensor:
+        if self.config.loss == "rms":
+            return losses.root_mean_square(output, target, self._pixel_weight(normal_hu))
+        return PIXEL_LOSSES[self.config.loss](output, target)
 
     def _pixel_weight(self, normal_hu: Tensor) -> Tensor:
         low, high = self.config.focus_hu

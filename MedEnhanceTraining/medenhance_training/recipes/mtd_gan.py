@@ -12,20 +12,17 @@ from medenhance.intensity import Window
 from medenhance.networks.mtdgan import MtdGanConfig
 from medenhance_training.config import LoopConfig, RunConfig
 from medenhance_training.critics import MultiTaskCriticConfig
-from medenhance_training.data.augment import AugmentRange
 from medenhance_training.data.sources import LowDoseData
-from medenhance_training.data.stream import DoseRange
 from medenhance_training.objectives.mtd_gan import MtdGanObjectiveConfig
 from medenhance_training.optimizer import OptimizerConfig
+from medenhance_training.recipes.low_dose import quarter_dose
 from medenhance_training.schedule import ScheduleConfig
 
 EPOCH = 6_054 * 8  # samples
 BATCH = 20 * 8  # 20 slices, 8 patches of each
+PATCH = 64
 BRAIN = Window(0.0, 80.0)
 ABDOMEN = Window(-160.0, 240.0)
-
-# Quarter dose alone, right-angle turns and flips, no other change.
-QUARTER_DOSE = LowDoseData(patch=64, doses=DoseRange(0.25, 0.25, 0.0), augment=AugmentRange(blur_share=0.0))
 
 
 def mtd_gan() -> RunConfig:
@@ -41,7 +38,7 @@ def mtd_gan() -> RunConfig:
         critic_optimizer=optimizer,
     )
     loop = LoopConfig(samples=500 * EPOCH, batch_size=BATCH, ema_half_life_samples=20_000.0)
-    return RunConfig("mtd-gan", objective, QUARTER_DOSE, loop)
+    return RunConfig("mtd-gan", objective, quarter_dose(PATCH), loop)
 
 
 def mtd_gan_official() -> RunConfig:
@@ -66,7 +63,7 @@ def mtd_gan_official() -> RunConfig:
         critic_optimizer=optimizer,
     )
     loop = LoopConfig(samples=500 * EPOCH, batch_size=BATCH, ema_half_life_samples=0.0)
-    return RunConfig("mtd-gan-official", objective, QUARTER_DOSE, loop)
+    return RunConfig("mtd-gan-official", objective, quarter_dose(PATCH), loop)
 
 
 def mtd_gan_thesis_brain() -> RunConfig:
@@ -129,7 +126,7 @@ def mtd_gan_compact() -> RunConfig:
         critic_optimizer=OptimizerConfig(lr=2e-4, schedule=schedule),
     )
     loop = LoopConfig(samples=500_000, batch_size=16, ema_half_life_samples=20_000.0)
-    return RunConfig("mtd-gan-compact", objective, LowDoseData(patch=64), loop, precision="bf16-mixed")
+    return RunConfig("mtd-gan-compact", objective, LowDoseData(patch=PATCH), loop, precision="bf16-mixed")
 
 
 def _thesis(name: str, window: Window, epochs: int) -> RunConfig:
@@ -151,7 +148,7 @@ def _thesis(name: str, window: Window, epochs: int) -> RunConfig:
         ema_half_life_samples=0.0,
         window_hu=(window.lo_hu, window.hi_hu),
     )
-    return RunConfig(name, objective, QUARTER_DOSE, loop)
+    return RunConfig(name, objective, quarter_dose(PATCH), loop)
 
 
 def _ablation(step: str) -> RunConfig:

@@ -9,17 +9,18 @@ from medenhance_training.data.sources import LowDoseData
 from medenhance_training.data.stream import DoseRange
 from medenhance_training.objectives.supervised import SupervisedConfig
 from medenhance_training.optimizer import OptimizerConfig
+from medenhance_training.recipes.low_dose import quarter_dose
 from medenhance_training.schedule import ScheduleConfig
 
 
 def redcnn() -> RunConfig:
-    """RED-CNN as published: 5 + 5 layers of 96 channels, 5x5 kernels, MSE, learning rate 1e-4 to 1e-5."""
+    """RED-CNN as published: 5 + 5 layers of 96 channels, 5x5 kernels, MSE, patches of 55, rate 1e-4 to 1e-5."""
     optimizer = OptimizerConfig(kind="adam", lr=1e-4, schedule=ScheduleConfig(kind="cosine", floor=0.1))
     # The final ReLU needs network units that are not negative: air is 0, as in SSinyu's (HU + 1024) / 4096.
     intensity = Scale(center_hu=-1024.0, scale_hu=4096.0)
     objective = SupervisedConfig(network=RedCnnConfig(), intensity=intensity, loss="mse", optimizer=optimizer)
     loop = LoopConfig(samples=16_000_000, batch_size=160, ema_half_life_samples=0.0)
-    return RunConfig("redcnn", objective, LowDoseData(patch=64), loop)
+    return RunConfig("redcnn", objective, quarter_dose(patch=55), loop)
 
 
 def redcnn_compact() -> RunConfig:
