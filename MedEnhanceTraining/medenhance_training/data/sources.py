@@ -43,6 +43,7 @@ class LowDoseData:
         validation_patients: Patients that are for validation whatever the shares say.
         test_patients: Patients that are not touched whatever the shares say.
         simulate: Whether noise is simulated on normal-dose slices; without it only recorded pairs are used.
+        max_slices: Slices to take from a study, evenly spread, when noise is simulated; None takes all.
         num_phantoms: Phantom slices.
         phantom_share: Share of the patches that come from phantoms, when there are cases too.
         phantom_size: Side of a phantom slice, pixels.
@@ -64,6 +65,7 @@ class LowDoseData:
     validation_patients: tuple[str, ...] = ()
     test_patients: tuple[str, ...] = ()
     simulate: bool = True
+    max_slices: int | None = None
     num_phantoms: int = 60
     phantom_share: float = 0.3
     phantom_size: int = 512
@@ -113,13 +115,19 @@ class LowDoseData:
         progress = progress or Silent()
         scanned = [pair for case in cases if case.is_paired for pair in load_pairs(case, self._root)]
         if self.simulate:
-            normals = [one for case in cases for one in load_normal(case, self._root)]
+            normals = [one for case in cases for one in self._study(case)]
             scanned += simulated_bank(normals, self.noise, self.seed, progress) if normals else []
         phantoms = simulated_bank(self._phantoms(), self.noise, self.seed + 1, progress) if self.num_phantoms else []
         if not scanned and not phantoms:
             raise MedEnhanceError("input-missing", "There is nothing to train on.", "Give an index or phantoms.")
         share = self.phantom_share if scanned else 1.0
         return _shared_out(scanned, 1.0 - share) + _shared_out(phantoms, share)
+
+    def _study(self, case: Case) -> list[NormalSlice]:
+        """Its slices, `max_slices` of them at most; each then counts more, so that all studies count the same."""
+        slices = load_normal(case, self._root)
+        kept = slices if self.max_slices is None else _spread(slices, self.max_slices)
+        return [replace(one, weight=one.weight * len(slices) / len(kept)) for one in kept]
 
     def _phantoms(self) -> list[NormalSlice]:
         return [phantom_slice(self.seed * 1000 + i, self.phantom_size) for i in range(self.num_phantoms)]
@@ -135,9 +143,7 @@ class LowDoseData:
         return [self._simulated(one, i) for i, one in enumerate(self._thinned(normals))]
 
     def _thinned(self, slices: list[_T]) -> list[_T]:
-        """`num_validation` of them, evenly spread."""
-        chosen = np.linspace(0, len(slices) - 1, min(self.num_validation, len(slices))).round().astype(int)
-        return [slices[i] for i in chosen]
+        return _spread(slices, self.num_validation)
 
     def _simulated(self, one: NormalSlice, number: int) -> Batch:
         kernel = (SOFT, SHARP)[number % 2]
@@ -152,6 +158,12 @@ def phantom_slice(seed: int, size: int) -> NormalSlice:
     spacing_mm, slice_mm = rng.uniform(0.65, 0.95) * 512 / size, rng.uniform(1.0, 5.0)
     hu = random_phantom(seed).render((1, size, size), spacing_mm, slice_step_mm=slice_mm, slice_mm=slice_mm)[0]
     return NormalSlice(hu, spacing_mm, slice_mm)
+
+
+def _spread(slices: list[_T], count: int) -> list[_T]:
+    """At most `count` of them, evenly spread from the first to the last."""
+    chosen = np.linspace(0, len(slices) - 1, min(count, len(slices))).round().astype(int)
+    return [slices[i] for i in chosen]
 
 
 def _shared_out(slices: list[TrainingSlice], share: float) -> list[TrainingSlice]:

@@ -30,6 +30,6 @@ def redcnn_compact() -> RunConfig:
     optimizer = OptimizerConfig(kind="adamw", lr=7e-4, clip_norm=0.5, schedule=schedule)
     objective = SupervisedConfig(network=network, loss="rms", optimizer=optimizer)
     doses = DoseRange(low=0.1, high=0.7, clean_share=0.07, exposure=(0.25, 16.0), noisy_normal_share=0.5)
-    data = LowDoseData(patch=96, doses=doses, validation=0.0)
-    loop = LoopConfig(samples=110_000, batch_size=8, ema_half_life_samples=8_000.0, validate_every_samples=10_000)
+    data = LowDoseData(patch=96, doses=doses, max_slices=40, validation=0.0)
+    loop = LoopConfig(samples=90_000, batch_size=8, ema_half_life_samples=8_000.0, validate_every_samples=10_000)
     return RunConfig("redcnn-compact", objective, data, loop, precision="bf16-mixed")
