@@ -107,7 +107,11 @@ def parse_header(raw: bytes, name: str) -> NiftiHeader:
 
 
 def nifti_header(shape: tuple[int, ...], dtype: np.dtype, grid: Grid, description: str) -> bytes:
-    """The 352 bytes before the voxels: sform always, qform too unless the grid is sheared (it cannot hold that)."""
+    """The 352 bytes before the voxels.
+
+    Both forms are marked valid, except where only one gives the grid back exactly: a sheared grid has no qform, and a
+    grid that came from a qform is not always that of a sform in single precision.
+    """
     depth, height, width = shape
     affine = RAS_TO_LPS @ grid.affine
     raw = bytearray(DATA_OFFSET)
@@ -122,11 +126,21 @@ def nifti_header(shape: tuple[int, ...], dtype: np.dtype, grid: Grid, descriptio
     raw[123] = 2  # millimetres
     raw[148 : 148 + 79] = description.encode("ascii", "replace")[:79].ljust(79, b"\0")
     rotation[:, 2] *= qfac
-    struct.pack_into("<2h", raw, 252, 0 if is_sheared(grid) else 1, 1)
     struct.pack_into("<6f", raw, 256, *_quaternion(rotation), *affine[:3, 3])
     struct.pack_into("<12f", raw, 280, *affine[:3].ravel())
     raw[344:348] = b"n+1\0"
+    struct.pack_into("<2h", raw, 252, *_valid_forms(raw, spacing, grid))
     return bytes(raw)
+
+
+def _valid_forms(raw: bytearray, spacing_mm: np.ndarray, grid: Grid) -> tuple[int, int]:
+    """Codes of qform and sform: 1 (scanner) for those that say where the voxels lie, 0 for the others."""
+    if is_sheared(grid):
+        return 0, 1
+    stored_spacing = np.array([struct.unpack_from("<f", raw, 76)[0], *np.float32(spacing_mm)], np.float64)
+    by_qform = Grid.from_affine(RAS_TO_LPS @ _qform(raw, "<", stored_spacing))
+    by_sform = Grid.from_affine(RAS_TO_LPS @ _sform(raw, "<"))
+    return (1, 0) if by_qform == grid != by_sform else (1, 1)
 
 
 def is_sheared(grid: Grid) -> bool:
@@ -190,11 +204,11 @@ def _grid(raw: bytes, order: str, name: str) -> tuple[Grid, tuple[str, ...]]:
     return Grid.from_affine(affine), warnings
 
 
-def _sform(raw: bytes, order: str) -> np.ndarray:
+def _sform(raw: bytes | bytearray, order: str) -> np.ndarray:
     return np.vstack([np.reshape(struct.unpack_from(f"{order}12f", raw, 280), (3, 4)), [0, 0, 0, 1]]).astype(np.float64)
 
 
-def _qform(raw: bytes, order: str, pixdim: np.ndarray) -> np.ndarray:
+def _qform(raw: bytes | bytearray, order: str, pixdim: np.ndarray) -> np.ndarray:
     """NIfTI-1 standard, method 2: quaternion (a, b, c, d) with a >= 0, then voxel sizes; pixdim[0] flips K."""
     b, c, d, x, y, z = struct.unpack_from(f"{order}6f", raw, 256)
     a = np.sqrt(max(0.0, 1.0 - b * b - c * c - d * d))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from medenhance.atomic_output import staged
+from medenhance.image_files import image_format, raw_file
 from medenhance.measure.trust import TrustReport
 from medenhance.predict import Predictor
 from medenhance.progress import Progress
@@ -34,9 +35,10 @@ def run_staged(request: DenoiseRequest, progress: Progress, predictor: Predictor
 
 
 def outputs_of(request: DenoiseRequest) -> list[Path]:
-    """What the request asks to write, the study last."""
+    """What the request makes files or folders of, the data files of MetaImage headers too; the study comes last."""
     optional = [request.report, request.figure, request.residual]
-    return [*(path for path in optional if path is not None), request.output]
+    asked = [*(path for path in optional if path is not None), request.output]
+    return [*(raw_file(path) for path in asked if image_format(path) == ".mhd"), *asked]
 
 
 def _within(request: DenoiseRequest, folder: Path) -> DenoiseRequest:

@@ -6,23 +6,32 @@ from typing import Literal
 
 from torch import nn
 
-Start = Literal["framework", "mtd-gan-released", "xavier-uniform"]
+Start = Literal["framework", "identity", "mtd-gan-released", "xavier-uniform"]
 
 
 def start_weights(network: nn.Module, start: Start) -> None:
     """Set the weights of a new network in place.
 
     Args:
-        start: "framework" leaves them; "mtd-gan-released" draws plain convolutions and linear layers from N(0, 0.01)
-            and leaves transposed convolutions; "xavier-uniform" draws all of them so (thesis, papers/004). Biases of
-            layers that are drawn become 0.
+        start: "framework" leaves them; "identity" sets the last layer of the decoder to 0, so that a residual network
+            returns its input and learns from there; "mtd-gan-released" draws plain convolutions and linear layers from
+            N(0, 0.01) and leaves transposed convolutions; "xavier-uniform" draws all of them so (thesis, papers/004).
+            Biases of layers that are set or drawn become 0.
     """
-    if start == "framework":
-        return
-    kinds = (nn.Conv2d, nn.Linear) if start == "mtd-gan-released" else (nn.Conv2d, nn.Linear, nn.ConvTranspose2d)
-    for layer in network.modules():
-        if isinstance(layer, kinds):
-            _draw(layer, start)
+    if start == "identity":
+        _zero_last(network)
+    elif start != "framework":
+        kinds = (nn.Conv2d, nn.Linear) if start == "mtd-gan-released" else (nn.Conv2d, nn.Linear, nn.ConvTranspose2d)
+        for layer in network.modules():
+            if isinstance(layer, kinds):
+                _draw(layer, start)
+
+
+def _zero_last(network: nn.Module) -> None:
+    decoder = network.decoder
+    assert isinstance(decoder, nn.ModuleList)
+    for parameter in decoder[-1].parameters():
+        nn.init.zeros_(parameter)
 
 
 def _draw(layer: nn.Conv2d | nn.Linear | nn.ConvTranspose2d, start: Start) -> None:

@@ -203,6 +203,21 @@ def test_a_file_that_the_batch_did_not_write_is_never_replaced(request_of: Batch
         assert mine.read_text(encoding="utf-8") == "mine"
 
 
+def test_the_data_file_of_a_metaimage_header_is_not_replaced_either(
+    request_of: BatchRequest, ct_array: np.ndarray
+) -> None:
+    write_image(Volume(ct_array), request_of.input_root / "gerd.mhd", {})
+    mine = request_of.output_root / "gerd.raw"
+    mine.parent.mkdir()
+    mine.write_text("mine", encoding="utf-8")
+    outcomes = {outcome.study: outcome for outcome in run_batch(request_of, Listener())}
+    assert outcomes["gerd.mhd"].kind == "output-refused"
+    mine.unlink()
+    outcomes = {outcome.study: outcome for outcome in run_batch(request_of, Listener())}
+    assert outcomes["gerd.mhd"].status == "done"
+    assert read_study(request_of.output_root / "gerd.mhd").array.shape == ct_array.shape
+
+
 def test_a_place_that_a_failed_study_left_free_is_not_the_batchs_own(request_of: BatchRequest) -> None:
     run_batch(request_of, Listener())
     mine = request_of.output_root / "emil.nrrd"

@@ -92,11 +92,16 @@ def test_success_prints_where_things_are_and_what_changed(
     assert everything_below(tmp_path / "results") == {Path(path) for path in paths.values()}
 
 
-def test_input_minus_output_is_the_residual(ct_nrrd: Path, tiny_model: str, tmp_path: Path) -> None:
-    out, removed = tmp_path / "out.nrrd", tmp_path / "removed.nrrd"
-    assert main(["denoise-ct", str(ct_nrrd), str(out), "--residual", str(removed), "--model", tiny_model]) == 0
-    before, after, residual = (read_study(path).array.astype(int) for path in (ct_nrrd, out, removed))
-    np.testing.assert_array_equal(before - after, residual)
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.float32])
+def test_input_minus_output_is_the_residual(
+    dtype: type[np.generic], ct_array: np.ndarray, tiny_model: str, tmp_path: Path
+) -> None:
+    study, out, removed = (tmp_path / f"{name}.nrrd" for name in ("study", "out", "removed"))
+    write_image(Volume(np.maximum(ct_array, 0).astype(dtype)), study, {})
+    assert main(["denoise-ct", str(study), str(out), "--residual", str(removed), "--model", tiny_model]) == 0
+    before, after, residual = (read_study(path).array.astype(np.float64) for path in (study, out, removed))
+    assert residual.min() < 0 < residual.max()
+    np.testing.assert_allclose(before - after, residual, atol=0 if dtype != np.float32 else 1e-3)
 
 
 def test_strength_zero_gives_the_input_back(ct_nrrd: Path, tiny_model: str, tmp_path: Path) -> None:
