@@ -39,7 +39,7 @@ class MedEnhanceError(ValueError):
         self.hint = hint
 
 
-class Cancelled(MedEnhanceError):
+class Cancelled(MedEnhanceError):  # noqa: N818 - what happened, not what went wrong
     """The user asked to stop; nothing was written."""
 
     def __init__(self) -> None:

@@ -21,7 +21,6 @@ from medenhance.progress import Progress, Silent, checkpoint
 from medenhance.tiling import blend_tiles, pad_to_multiple
 from medenhance.weights import load_state
 
-
 SMALLEST_TILE = 64  # pixels; below this a network sees too little of the surroundings to be trusted
 MEMORY_SHARE = 0.6  # of what is free; the rest is for the allocator and for what else runs
 SLAB_ON_ACCELERATOR = 8  # slices a call; one slice already fills a CPU
@@ -37,7 +36,12 @@ class Predictor:
     """
 
     def __init__(
-        self, entry: ModelEntry, network: nn.Module, *, device: torch.device | None = None, precision: Precision = "fp32"
+        self,
+        entry: ModelEntry,
+        network: nn.Module,
+        *,
+        device: torch.device | None = None,
+        precision: Precision = "fp32",
     ) -> None:
         """Take `network`, with its weights loaded, over to `device` and `precision`."""
         self.entry = entry

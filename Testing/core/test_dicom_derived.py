@@ -15,7 +15,7 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydicom.data import get_testdata_file

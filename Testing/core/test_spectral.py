@@ -1,4 +1,4 @@
-"""The spectral branch: the windowed one equals the published one on a window, has no seams, and forgets the image's size."""
+"""The spectral branch: on a window the windowed one equals the published one; it has no seams and no size."""
 
 from __future__ import annotations
 

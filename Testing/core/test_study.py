@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 
 from medenhance.errors import Cancelled, MedEnhanceError
 from medenhance.image_files import FORMATS

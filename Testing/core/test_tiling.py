@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given
@@ -17,8 +19,8 @@ def test_tiles_cover_an_axis_and_share_the_overlap(length, tile, data):
     size = min(tile, length)
     assert first[0] == 0
     assert first[-1] + size == length
-    assert all(a + size - b >= overlap for a, b in zip(first[:-1], first[1:], strict=True))
-    assert all(a < b for a, b in zip(first[:-1], first[1:], strict=True))
+    assert all(a + size - b >= overlap for a, b in itertools.pairwise(first))
+    assert all(a < b for a, b in itertools.pairwise(first))
 
 
 def test_an_overlap_as_wide_as_the_tile_is_refused():

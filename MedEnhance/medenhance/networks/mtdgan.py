@@ -6,6 +6,7 @@ discriminator is needed for training alone and lives in the training package.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -67,7 +68,7 @@ class MtdGanGenerator(nn.Module):
         folded = config.unshuffle**2
         widths = [folded] + [config.channels] * (config.levels + 1)
         self.encoder = nn.ModuleList(
-            nn.Conv2d(before, after, 3, padding=1) for before, after in zip(widths[:-1], widths[1:], strict=True)
+            nn.Conv2d(before, after, 3, padding=1) for before, after in itertools.pairwise(widths)
         )
         self.decoder = nn.ModuleList(
             nn.ConvTranspose2d(before, after, 3, padding=1)

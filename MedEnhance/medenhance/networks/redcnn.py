@@ -5,6 +5,7 @@ Chen et al., "Low-Dose CT with a Residual Encoder-Decoder Convolutional Neural N
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,13 +53,12 @@ class RedCnn(nn.Module):
         padding = config.kernel // 2 if config.padding == "same" else 0
         widths = [folded] + [config.channels] * config.depth
         self.encoder = nn.ModuleList(
-            nn.Conv2d(before, after, config.kernel, padding=padding)
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
+            nn.Conv2d(before, after, config.kernel, padding=padding) for before, after in itertools.pairwise(widths)
         )
         widths = [config.channels] * config.depth + [folded]
         self.decoder = nn.ModuleList(
             nn.ConvTranspose2d(before, after, config.kernel, padding=padding)
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
+            for before, after in itertools.pairwise(widths)
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from medenhance.weights import locate
 
 TASK = "denoise-ct"
 SERIES_SUFFIX = "denoised (research use only)"
+RESIDUAL_SUFFIX = "removed by denoising (research use only)"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,9 @@ class DenoiseResult:
     report: TrustReport
 
 
-def denoise_ct(volume: Volume, options: DenoiseOptions | None = None, progress: Progress | None = None) -> DenoiseResult:
+def denoise_ct(
+    volume: Volume, options: DenoiseOptions | None = None, progress: Progress | None = None
+) -> DenoiseResult:
     """Denoise a CT volume in memory.
 
     Args:
@@ -112,7 +115,7 @@ def run(request: DenoiseRequest, progress: Progress | None = None, predictor: Pr
     _check_outputs(request)
     predictor = predictor or load_predictor(request.options)
     checkpoint(progress, "read", 0.0)
-    volume = read_study(request.input, request.series)
+    volume = read_study(request.input, request.series, progress=progress)
     check_is_ct(volume)
     for warning in volume.warnings:
         progress.warn(warning)
@@ -120,7 +123,8 @@ def run(request: DenoiseRequest, progress: Progress | None = None, predictor: Pr
     for warning in result.report.warnings:
         progress.warn(warning)
     checkpoint(progress, "write", 0.0)
-    _write(request, volume, result)
+    for warning in _write(request, volume, result, progress):
+        progress.warn(warning)
     progress.update("write", 1.0)
     return result.report
 
@@ -134,9 +138,7 @@ def load_predictor(options: DenoiseOptions) -> Predictor:
 def denoise_with(predictor: Predictor, volume: Volume, strength: float, progress: Progress) -> DenoiseResult:
     """Denoise with a loaded model and measure what it did."""
     begun = time.perf_counter()
-    array = predictor.restore(
-        volume.array, strength=strength, padding_below=volume.padding_below, progress=progress
-    )
+    array = predictor.restore(volume.array, strength=strength, padding_below=volume.padding_below, progress=progress)
     seconds = time.perf_counter() - begun
     checkpoint(progress, "measure", 0.0)
     report = trust_report(
@@ -174,28 +176,40 @@ def derivation(report: TrustReport, what: str = SERIES_SUFFIX) -> Derivation:
     )
 
 
-def _write(request: DenoiseRequest, volume: Volume, result: DenoiseResult) -> None:
-    """Write the outputs; the study comes last, so that it never stands there without what was asked with it."""
-    # Imported here: drawing needs matplotlib, which takes longer to load than all the rest.
-    from medenhance.figure import write_figure
+def _write(request: DenoiseRequest, volume: Volume, result: DenoiseResult, progress: Progress) -> tuple[str, ...]:
+    """Write the outputs; the study comes last, so that it never stands there without what was asked with it.
 
+    Returns:
+        What a user should know about the files, one sentence each.
+    """
     if request.report is not None:
         write_json(request.report, result.report.to_json())
     if request.figure is not None:
+        # Imported here: drawing needs matplotlib, which takes longer to load than all the rest.
+        from medenhance.figure import write_figure
+
         write_figure(request.figure, volume.array, result.volume.array, result.report, volume.grid)
     if request.residual is not None:
-        removed = volume.with_array(_removed(volume.array, result.volume.array))
-        write_study(removed, request.residual, derivation(result.report, "removed by denoising (research use only)"))
-    write_study(result.volume, request.output, derivation(result.report))
+        # The difference has a sign whatever type the study is stored in.
+        removed = replace(volume, array=_removed(volume.array, result.volume.array), file_dtype=None)
+        write_study(removed, request.residual, derivation(result.report, RESIDUAL_SUFFIX), progress=progress)
+    return write_study(result.volume, request.output, derivation(result.report), progress=progress)
 
 
 def _removed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Input minus output, in a signed type that holds the difference."""
+    """Input minus output, in a signed type that holds the difference; slice by slice, to need no second copy."""
+    removed: np.ndarray = np.empty(before.shape, _difference_dtype(before, after))
+    for slot, one, other in zip(removed, before, after, strict=True):
+        np.subtract(one, other, out=slot, dtype=removed.dtype, casting="unsafe")
+    return removed
+
+
+def _difference_dtype(before: np.ndarray, after: np.ndarray) -> np.dtype:
     if not np.issubdtype(before.dtype, np.integer):
-        removed: np.ndarray = before - after
-        return removed
-    wide: np.ndarray = np.subtract(before, after, dtype=np.int32)
-    return wide.astype(np.int16) if np.abs(wide).max() < 2**15 else wide
+        return before.dtype
+    slices = zip(before, after, strict=True)
+    largest = max(int(np.abs(np.subtract(one, other, dtype=np.int64)).max()) for one, other in slices)
+    return np.dtype(np.int16 if largest < 2**15 else np.int32)
 
 
 def _facts(predictor: Predictor, strength: float, seconds: float) -> RunFacts:

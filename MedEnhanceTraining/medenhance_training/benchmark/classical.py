@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 from scipy.ndimage import gaussian_filter
 from skimage.restoration import denoise_bilateral, denoise_nl_means, denoise_tv_chambolle
 

@@ -73,7 +73,7 @@ def simulate_low_dose_ct(args: SimulateLowDoseCt, progress: Progress | None = No
 
 def write_demo(folder: Path) -> tuple[Path, Path]:
     """Write the demonstration's truth and its low-dose twin, as compressed NRRD."""
-    import SimpleITK as sitk  # noqa: N813
+    import SimpleITK as sitk
 
     from medenhance.files import replacing
     from medenhance_training.data.demo import demo_case

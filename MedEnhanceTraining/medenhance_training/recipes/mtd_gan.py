@@ -115,8 +115,8 @@ def ablation_g() -> RunConfig:
 def mtd_gan_compact() -> RunConfig:
     """The MTD-GAN denoiser that ships: few channels on folded pixels, against a narrow critic, over the full CT range.
 
-    A display window would leave every voxel that noise has pushed out of it as it is; at a quarter of the dose these are
-    many, so this one sees all CT numbers.
+    A display window would leave every voxel that noise has pushed out of it as it is; at a quarter of the dose these
+    are many, so this one sees all CT numbers.
     """
     generator = MtdGanConfig(
         channels=64, levels=3, spectral="window", window=8, identity_path=True, unshuffle=4, final_relu=False
