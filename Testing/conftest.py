@@ -12,6 +12,9 @@ from hypothesis import settings
 settings.register_profile("project", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("project")
 
+# Two test processes share two cores: with more threads each, they wait for one another most of the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-import sys
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from medenhance import devices, networks
 from medenhance.manifest import AcceptedInput, ModelEntry, Precision, Tiling, TrustedRange
+from medenhance.memory import peak_memory_bytes
 from medenhance.predict import Predictor
 from medenhance.weights import load_state
 from medenhance_training.checkpoint import load_published
@@ -181,18 +181,4 @@ def _measure_memory(method: Method, low: np.ndarray, kernel: KernelFamily, num_t
     method.open().restore(low, kernel)
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0:
         return torch.cuda.max_memory_allocated() / _MIB
-    return float(max(0.0, _peak_resident_bytes() - before)) / _MIB
-
-
-def _peak_resident_bytes() -> float:
-    """Highest resident memory of this process so far."""
-    status = Path("/proc/self/status")
-    if status.is_file():  # Linux, where getrusage also counts what the process was before it became this program
-        return 1024.0 * int(status.read_text().split("VmHWM:")[1].split()[0])
-    info = psutil.Process().memory_info()
-    if hasattr(info, "peak_wset"):  # Windows
-        return float(info.peak_wset)
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float(peak) if sys.platform == "darwin" else 1024.0 * peak
+    return float(max(0.0, peak_memory_bytes() - before)) / _MIB

@@ -45,7 +45,7 @@ class Half:
     def open(self) -> Half:
         return self
 
-    def restore(self, low: np.ndarray, kernel: KernelFamily) -> np.ndarray:  # noqa: ARG002
+    def restore(self, low: np.ndarray, kernel: KernelFamily) -> np.ndarray:
         places = {n: truth(n) for n in range(3)}
         nearest = [min(places.values(), key=lambda t: float(np.mean((t - image) ** 2))) for image in low]
         return np.stack([(image + t) / 2 for image, t in zip(low, nearest, strict=True)])

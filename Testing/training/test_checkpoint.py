@@ -67,7 +67,7 @@ def test_failed_write_leaves_the_earlier_checkpoint_and_no_part(
 ) -> None:
     objective, state = saved(tmp_path)
 
-    def full(content: object, file: object) -> None:  # noqa: ARG001
+    def full(content: object, file: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint.torch, "save", full)

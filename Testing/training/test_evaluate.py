@@ -53,7 +53,7 @@ class Truth:
     shift_hu: float = 0.0
     warm: bool = False
 
-    def restore(self, low: np.ndarray, kernel: KernelFamily) -> np.ndarray:  # noqa: ARG002
+    def restore(self, low: np.ndarray, kernel: KernelFamily) -> np.ndarray:
         if not self.warm:
             time.sleep(0.3)
             self.warm = True

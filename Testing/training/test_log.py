@@ -21,7 +21,7 @@ from medenhance_training.validation import pictures, validate
 class AddsTen:
     """Stands for an objective whose network adds 10 HU."""
 
-    def restore(self, network: nn.Module, low_hu: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+    def restore(self, network: nn.Module, low_hu: torch.Tensor) -> torch.Tensor:
         return low_hu + 10.0
 
 

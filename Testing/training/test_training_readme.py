@@ -30,7 +30,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     seen: list[Any] = []
 
     def instead(result: Any) -> Callable[..., Any]:
-        def record(parameters: Any, *unused: Any) -> Any:  # noqa: ARG001
+        def record(parameters: Any, *unused: Any) -> Any:
             seen.append(parameters)
             return result
 

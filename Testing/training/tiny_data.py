@@ -45,7 +45,7 @@ class SyntheticData:
 
     size: int = 16
 
-    def open(self, batch_size: int, rank: int, num_processes: int, seed: int) -> TrainingData:  # noqa: ARG002
+    def open(self, batch_size: int, rank: int, num_processes: int, seed: int) -> TrainingData:
         return TrainingData(
             SyntheticStream(batch_size, rank, seed, self.size), [batch_of(seed + 1, 0, 1, 2 * self.size)]
         )

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from medenhance.dicom.derived import Derivation
 from medenhance.errors import MedEnhanceError
 from medenhance.files import check_file, write_json
 from medenhance.measure.trust import RunFacts, TrustReport, trust_report
+from medenhance.memory import peak_memory_bytes
 from medenhance.models import find_model
 from medenhance.predict import Predictor
 from medenhance.progress import Progress, Silent, checkpoint
@@ -222,20 +222,8 @@ def _facts(predictor: Predictor, strength: float, seconds: float) -> RunFacts:
         precision=predictor.precision,
         strength=strength,
         seconds=seconds,
-        peak_memory_mb=_peak_memory_mb(),
+        peak_memory_mb=peak_memory_bytes() / 2**20,
     )
-
-
-def _peak_memory_mb() -> float:
-    """Highest resident memory of this process so far, MiB."""
-    info = psutil.Process().memory_info()
-    if hasattr(info, "peak_wset"):  # Windows
-        return float(info.peak_wset) / 2**20
-    import resource
-    import sys
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 def _check_outputs(request: DenoiseRequest) -> None:
