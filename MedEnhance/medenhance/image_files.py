@@ -224,7 +224,8 @@ def as_dtype(plane: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, int]:
     """Round to nearest and clip to the range of an integer type; returns the plane and how many voxels were clipped."""
     if plane.dtype.newbyteorder("<") == dtype or dtype.kind == "f":
         return plane.astype(dtype, copy=False), 0
-    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    low: float = np.iinfo(dtype).min
+    high: float = np.iinfo(dtype).max
     if plane.dtype.kind == "f":
         # float64 holds every 32-bit limit; the limits of 64 bit are taken to the next value inside.
         plane = np.rint(plane.astype(np.float64))

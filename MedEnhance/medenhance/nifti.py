@@ -97,7 +97,7 @@ def parse_header(raw: bytes, name: str) -> NiftiHeader:
     grid, warnings = _grid(raw, order, name)
     return NiftiHeader(
         shape=_shape(dim, name),
-        dtype=np.dtype(types[code]).newbyteorder(order),
+        dtype=np.dtype(order + np.dtype(types[code]).str[1:]),
         offset=max(int(offset), DATA_OFFSET),
         slope=slope if slope and np.isfinite(slope) else 1.0,
         intercept=intercept if slope and np.isfinite(slope) else 0.0,
@@ -137,7 +137,7 @@ def _valid_forms(raw: bytearray, spacing_mm: np.ndarray, grid: Grid) -> tuple[in
     """Codes of qform and sform: 1 (scanner) for those that say where the voxels lie, 0 for the others."""
     if is_sheared(grid):
         return 0, 1
-    stored_spacing = np.array([struct.unpack_from("<f", raw, 76)[0], *np.float32(spacing_mm)], np.float64)
+    stored_spacing = np.array([struct.unpack_from("<f", raw, 76)[0], *spacing_mm.astype(np.float32)], np.float64)
     by_qform = Grid.from_affine(RAS_TO_LPS @ _qform(raw, "<", stored_spacing))
     by_sform = Grid.from_affine(RAS_TO_LPS @ _sform(raw, "<"))
     return (1, 0) if by_qform == grid != by_sform else (1, 1)

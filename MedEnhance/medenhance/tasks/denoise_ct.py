@@ -206,7 +206,8 @@ def _removed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 def _difference_dtype(before: np.ndarray, after: np.ndarray) -> np.dtype:
     if not np.issubdtype(before.dtype, np.integer):
-        return before.dtype
+        same: np.dtype = before.dtype
+        return same
     slices = zip(before, after, strict=True)
     largest = max(int(np.abs(np.subtract(one, other, dtype=np.int64)).max()) for one, other in slices)
     return np.dtype(np.int16 if largest < 2**15 else np.int32)
