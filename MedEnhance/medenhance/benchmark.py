@@ -23,6 +23,7 @@ from medenhance import __version__, networks
 from medenhance.catalog import read_catalog
 from medenhance.device_speed import matmul_flops_per_s
 from medenhance.devices import pick_device
+from medenhance.errors import MedEnhanceError
 from medenhance.intensity import intensity_map
 from medenhance.manifest import ModelEntry
 from medenhance.predict import Predictor
@@ -101,8 +102,7 @@ def measure_speed(
         only: Ids of the models to measure; all installed ones when empty.
     """
     chosen = pick_device(device)
-    entries = [entry for entry in read_catalog().entries.values() if entry.task == TASK and is_installed(entry)]
-    entries = [entry for entry in entries if not only or entry.id in only]
+    entries = _installed(only)
     hu = square(hu)
     rates: dict[str, float] = {}
     speeds = []
@@ -172,6 +172,20 @@ def non_local_means_seconds(hu: np.ndarray, repeats: int) -> float | None:
         )
 
     return medians_in_turns([work], repeats)[0]
+
+
+def _installed(only: tuple[str, ...]) -> list[ModelEntry]:
+    """The installed models for denoising, or those of them that are named.
+
+    Raises:
+        MedEnhanceError: A named one is not among them.
+    """
+    entries = {e.id: e for e in read_catalog().entries.values() if e.task == TASK and is_installed(e)}
+    for name in only:
+        if name not in entries:
+            hint = f"Installed: {', '.join(entries) or 'none'}."
+            raise MedEnhanceError("model-unknown", f"no model {name!r} for {TASK} is installed.", hint)
+    return [entries[name] for name in only or entries]
 
 
 def _model_speed(

@@ -76,6 +76,15 @@ def test_the_command_prints_json(tiny_model: str, ct_nrrd: Path, capsys: pytest.
     assert "ct.nrrd" in report["slice"]
 
 
+def test_a_model_that_is_not_installed_is_named(
+    tiny_model: str, ct_nrrd: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["benchmark", "--model", "nobody", "--input", str(ct_nrrd)]) == 1
+    err = capsys.readouterr().err
+    assert "'nobody'" in err
+    assert tiny_model in err
+
+
 def test_no_repeats_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["benchmark", "--repeats", "0"]) == 1
     assert "0 repeats" in capsys.readouterr().err

@@ -18,8 +18,11 @@ from medenhance.networks.redcnn import RedCnnConfig
 from medenhance_training import losses
 from medenhance_training.commands.fit import fit
 from medenhance_training.critics import MultiTaskCriticConfig
+from medenhance_training.initialisation import start_weights
+from medenhance_training.log import read_metrics
 from medenhance_training.objectives.mtd_gan import MtdGan, MtdGanObjectiveConfig
 from medenhance_training.objectives.objective import PublishedNetwork
+from medenhance_training.objectives.published import build_published, describe
 from medenhance_training.objectives.supervised import SupervisedConfig
 from medenhance_training.optimizer import OptimizerConfig
 from medenhance_training.step import freeze_all_but
@@ -124,6 +127,11 @@ def test_critic_losses_are_the_released_ones() -> None:
         assert found[name].item() == pytest.approx(term.item(), rel=1e-4), name
 
 
+def test_reconstructions_are_clipped_to_the_range_of_the_intensity_map() -> None:
+    assert METHOD.build().range == [0.0, 1.0]
+    assert replace(METHOD, intensity=Scale(scale_hu=400.0)).build().range == pytest.approx([-2.56, 3071 / 400])
+
+
 def test_consistency_of_the_thesis_is_an_expectation_of_norms_over_all_that_the_critic_sees() -> None:
     objective = judged(replace(METHOD, consistency="thesis"))
     low, normal = windowed(Window())
@@ -204,3 +212,35 @@ def test_a_rate_of_zero_changes_no_weight(tmp_path: Path) -> None:
     moved = fit(replace(idle, run=tmp_path / "short", loop=replace(run.loop, samples=4)))
     first, second = state_of(tmp_path / "run"), state_of(moved)
     assert all(torch.equal(first[name], second[name]) for name in first if name.startswith("/networks/"))
+
+
+@pytest.mark.parametrize("network", [REDCNN, METHOD.generator])
+def test_identity_start_returns_the_input(network: object) -> None:
+    denoiser = build_published(describe(network, Window()))
+    start_weights(denoiser, "identity")
+    image = torch.rand(1, 1, 16, 16)
+    torch.testing.assert_close(denoiser(image), image)
+
+
+def test_released_start_draws_plain_convolutions_alone_and_xavier_all() -> None:
+    for start, transposed_std in (("mtd-gan-released", None), ("xavier-uniform", (2 / (2 * 9 * 32)) ** 0.5)):
+        torch.manual_seed(0)
+        generator = build_published(describe(MtdGanConfig(levels=2), Window()))
+        before = generator.decoder[0].weight.detach().clone()
+        start_weights(generator, start)
+        assert torch.equal(before, generator.decoder[0].weight) == (transposed_std is None)
+        if transposed_std is None:
+            assert generator.encoder[1].weight.std().item() == pytest.approx(0.01, rel=0.05)
+        else:
+            assert generator.decoder[0].weight.std().item() == pytest.approx(transposed_std, rel=0.05)
+        assert torch.count_nonzero(generator.encoder[1].bias) == 0
+
+
+def test_the_generator_learns_to_denoise_against_the_critic(tmp_path: Path) -> None:
+    run = adversarial(tmp_path / "run")
+    optimizer = OptimizerConfig(lr=5e-3)
+    objective = replace(run.objective, start="identity", generator_optimizer=optimizer)
+    loop = replace(run.loop, samples=320, batch_size=8, validate_every_samples=320)
+    fit(replace(run, objective=objective, loop=loop))
+    last = read_metrics(tmp_path / "run")[-1]
+    assert last["validation/psnr_db"] > last["validation/psnr_low_db"] + 1.5

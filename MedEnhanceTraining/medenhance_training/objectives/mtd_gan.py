@@ -81,6 +81,8 @@ class MtdGan:
         self.config = config
         self.published = describe(config.generator, config.intensity)
         self.intensity = intensity_map(self.published.intensity)
+        # The release clips to [0, 1], which is what its windows map to.
+        self.range = self.intensity.forward(torch.tensor(self.intensity.clip_hu)).tolist()
         self.generator = build_published(self.published)
         start_weights(self.generator, config.start)
         self.critic = MultiTaskCritic(config.critic)
@@ -140,7 +142,7 @@ class MtdGan:
         """How much the critic's answers change when it sees its own reconstruction (thesis eq. 4)."""
         released, image = self.config.consistency == "released", verdict.reconstruction
         assert image is not None
-        again = self.critic(image.clamp(0.0, 1.0) if released else image, with_reconstruction=False)
+        again = self.critic(image.clamp(*self.range) if released else image, with_reconstruction=False)
         distance = losses.consistency_released if released else losses.consistency_thesis
         total = distance(verdict.whole, again.whole)
         if verdict.pixels is not None:

@@ -24,6 +24,7 @@ RECIPES: dict[str, Recipe] = {
     "mtd-gan-ablation-e": mtd_gan.ablation_e,
     "mtd-gan-ablation-f": mtd_gan.ablation_f,
     "mtd-gan-ablation-g": mtd_gan.ablation_g,
+    "mtd-gan-compact-pretrain": mtd_gan.mtd_gan_compact_pretrain,
     "mtd-gan-compact": mtd_gan.mtd_gan_compact,
 }
 

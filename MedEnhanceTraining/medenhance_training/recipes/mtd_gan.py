@@ -12,11 +12,10 @@ from medenhance.intensity import Scale, Window
 from medenhance.networks.mtdgan import MtdGanConfig
 from medenhance_training.config import LoopConfig, RunConfig
 from medenhance_training.critics import MultiTaskCriticConfig
-from medenhance_training.data.sources import LowDoseData
-from medenhance_training.data.stream import DoseRange
 from medenhance_training.objectives.mtd_gan import MtdGanObjectiveConfig
+from medenhance_training.objectives.supervised import SupervisedConfig
 from medenhance_training.optimizer import OptimizerConfig
-from medenhance_training.recipes.low_dose import quarter_dose
+from medenhance_training.recipes.low_dose import bundled_data, quarter_dose
 from medenhance_training.schedule import ScheduleConfig
 
 EPOCH = 6_054 * 8  # samples
@@ -112,27 +111,42 @@ def ablation_g() -> RunConfig:
     return _ablation("g")
 
 
+COMPACT = MtdGanConfig(
+    channels=32, levels=3, spectral="window", window=8, identity_path=True, unshuffle=2, final_relu=False
+)
+# A display window would leave every voxel that noise has pushed out of it as it is; at a quarter of the dose these are
+# many, so the network that ships sees all CT numbers.
+COMPACT_INTENSITY = Scale(scale_hu=400.0)
+
+
+def mtd_gan_compact_pretrain() -> RunConfig:
+    """First stage of `mtd_gan_compact`: its generator alone, supervised."""
+    schedule = ScheduleConfig(kind="cosine", warmup_samples=1_000, floor=0.2)
+    objective = SupervisedConfig(
+        network=COMPACT,
+        intensity=COMPACT_INTENSITY,
+        loss="rms",
+        optimizer=OptimizerConfig(lr=1e-3, clip_norm=1.0, schedule=schedule),
+    )
+    loop = LoopConfig(samples=30_000, batch_size=8, ema_half_life_samples=3_000.0, validate_every_samples=10_000)
+    return RunConfig("mtd-gan-compact-pretrain", objective, bundled_data(PATCH), loop, precision="bf16-mixed")
+
+
 def mtd_gan_compact() -> RunConfig:
     """The MTD-GAN denoiser that ships: few channels on folded pixels, against a narrow critic, over the full CT range.
 
-    A display window would leave every voxel that noise has pushed out of it as it is; at a quarter of the dose these
-    are many, so this one sees all CT numbers.
+    Start it from the first stage: `--init-from RUN`.
     """
-    generator = MtdGanConfig(
-        channels=64, levels=3, spectral="window", window=8, identity_path=True, unshuffle=4, final_relu=False
-    )
-    schedule = ScheduleConfig(kind="cosine", warmup_samples=2_000)
+    schedule = ScheduleConfig(kind="cosine", warmup_samples=500)
     objective = MtdGanObjectiveConfig(
-        generator=generator,
+        generator=COMPACT,
         critic=MultiTaskCriticConfig(channels=8),
-        intensity=Scale(scale_hu=400.0),
-        generator_optimizer=OptimizerConfig(lr=7e-4, clip_norm=1.0, schedule=schedule),
+        intensity=COMPACT_INTENSITY,
+        generator_optimizer=OptimizerConfig(lr=3e-4, clip_norm=5.0, schedule=schedule),
         critic_optimizer=OptimizerConfig(lr=2e-4, schedule=schedule),
     )
-    doses = DoseRange(low=0.1, high=0.7, clean_share=0.07, exposure=(0.25, 16.0), noisy_normal_share=0.5)
-    data = LowDoseData(patch=PATCH, doses=doses, max_slices=40, validation=0.0)
-    loop = LoopConfig(samples=40_000, batch_size=8, ema_half_life_samples=4_000.0, validate_every_samples=10_000)
-    return RunConfig("mtd-gan-compact", objective, data, loop, precision="bf16-mixed")
+    loop = LoopConfig(samples=12_000, batch_size=8, ema_half_life_samples=2_000.0, validate_every_samples=4_000)
+    return RunConfig("mtd-gan-compact", objective, bundled_data(PATCH), loop, precision="bf16-mixed")
 
 
 def _thesis(name: str, window: Window, epochs: int) -> RunConfig:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from medenhance.intensity import Scale
 from medenhance.networks.redcnn import RedCnnConfig
 from medenhance_training.config import LoopConfig, RunConfig
-from medenhance_training.data.sources import LowDoseData
-from medenhance_training.data.stream import DoseRange
 from medenhance_training.objectives.supervised import SupervisedConfig
 from medenhance_training.optimizer import OptimizerConfig
-from medenhance_training.recipes.low_dose import quarter_dose
+from medenhance_training.recipes.low_dose import bundled_data, quarter_dose
 from medenhance_training.schedule import ScheduleConfig
 
 
@@ -29,7 +27,5 @@ def redcnn_compact() -> RunConfig:
     schedule = ScheduleConfig(kind="cosine", warmup_samples=2_000)
     optimizer = OptimizerConfig(kind="adamw", lr=7e-4, clip_norm=0.5, schedule=schedule)
     objective = SupervisedConfig(network=network, loss="rms", optimizer=optimizer)
-    doses = DoseRange(low=0.1, high=0.7, clean_share=0.07, exposure=(0.25, 16.0), noisy_normal_share=0.5)
-    data = LowDoseData(patch=96, doses=doses, max_slices=40, validation=0.0)
     loop = LoopConfig(samples=90_000, batch_size=8, ema_half_life_samples=8_000.0, validate_every_samples=10_000)
-    return RunConfig("redcnn-compact", objective, data, loop, precision="bf16-mixed")
+    return RunConfig("redcnn-compact", objective, bundled_data(patch=96), loop, precision="bf16-mixed")
