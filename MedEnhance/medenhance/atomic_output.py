@@ -80,6 +80,13 @@ def publish_folder(stage: Path, path: Path) -> None:
     stage.rename(path)
 
 
+def publish_all(stage: Path, path: Path) -> None:
+    """Give everything in a stage its final name beside ``path``, what is named like ``path`` last."""
+    for written in sorted(stage.iterdir(), key=lambda one: one.name == path.name):
+        target = path.with_name(written.name)
+        publish_folder(written, target) if written.is_dir() else publish_file(written, target)
+
+
 def output_error(path: Path, error: OSError) -> MedEnhanceError:
     """What an operating system's refusal to write means for a user."""
     if error.errno in FULL:

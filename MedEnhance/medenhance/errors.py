@@ -20,6 +20,8 @@ Kind = Literal[
     "out-of-memory",
     "cancelled",
     "worker-protocol",
+    "training-diverged",
+    "unexpected",  # a fault of ours; the details are in a log file
 ]
 
 

@@ -101,6 +101,8 @@ class Predictor:
         if not 0.0 <= strength <= 1.0:
             raise MedEnhanceError("bad-option", f"strength {strength} is outside [0, 1].", "Choose 0 to 1.")
         self._check_size(array.shape)
+        # Memory that was short in an earlier study says nothing about this one.
+        self._tile = self.entry.tiling.tile
         progress = progress or Silent()
         out = np.empty_like(array) if out is None else out
         slab = 1 if self.device.type == "cpu" else SLAB_ON_ACCELERATOR

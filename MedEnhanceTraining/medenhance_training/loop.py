@@ -134,7 +134,7 @@ class Loop:
             good = checkpoints(self.run)
             kept = f"The last good checkpoint is {good[-1]}." if good else "There is no checkpoint yet."
             raise DivergedError(
-                "bad-option",
+                "training-diverged",
                 f"{', '.join(broken)} stopped being a finite number before {self.state.samples_seen} samples.",
                 f"{kept} Go on with a lower learning rate, gradient clipping or --precision 32-true.",
             )

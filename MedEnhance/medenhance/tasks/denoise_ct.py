@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from medenhance.atomic_output import publish_all, staged
 from medenhance.dicom.derived import Derivation
 from medenhance.errors import MedEnhanceError
 from medenhance.files import check_file, write_json
@@ -17,6 +19,7 @@ from medenhance.models import find_model
 from medenhance.predict import Predictor
 from medenhance.progress import Progress, Silent, checkpoint
 from medenhance.study import check_output, read_study, write_study
+from medenhance.tasks.acceptance import check_accepted
 from medenhance.volume import Volume
 from medenhance.weights import locate
 
@@ -91,7 +94,6 @@ def denoise_ct(
     """
     options = options or DenoiseOptions()
     _check_strength(options.strength)
-    check_is_ct(volume)
     predictor = load_predictor(options)
     return denoise_with(predictor, volume, options.strength, progress or Silent())
 
@@ -114,9 +116,7 @@ def run(request: DenoiseRequest, progress: Progress | None = None, predictor: Pr
     _check_strength(request.options.strength)
     _check_outputs(request)
     predictor = predictor or load_predictor(request.options)
-    checkpoint(progress, "read", 0.0)
     volume = read_study(request.input, request.series, progress=progress)
-    check_is_ct(volume)
     for warning in volume.warnings:
         progress.warn(warning)
     result = denoise_with(predictor, volume, request.options.strength, progress)
@@ -136,7 +136,12 @@ def load_predictor(options: DenoiseOptions) -> Predictor:
 
 
 def denoise_with(predictor: Predictor, volume: Volume, strength: float, progress: Progress) -> DenoiseResult:
-    """Denoise with a loaded model and measure what it did."""
+    """Denoise with a loaded model and measure what it did.
+
+    Raises:
+        MedEnhanceError: The model does not work on such a volume, or the user cancelled.
+    """
+    check_accepted(volume, predictor.entry.accepted)
     begun = time.perf_counter()
     array = predictor.restore(volume.array, strength=strength, padding_below=volume.padding_below, progress=progress)
     seconds = time.perf_counter() - begun
@@ -150,17 +155,6 @@ def denoise_with(predictor: Predictor, volume: Volume, strength: float, progress
         run=_facts(predictor, strength, seconds),
     )
     return DenoiseResult(volume.with_array(array), report)
-
-
-def check_is_ct(volume: Volume) -> None:
-    """Refuse what is not a CT study in HU.
-
-    Raises:
-        MedEnhanceError: Another modality, or values that no CT has.
-    """
-    if volume.modality not in (None, "CT"):
-        message = f"this study is {volume.modality}, not CT."
-        raise MedEnhanceError("input-unsuitable", message, "Choose a CT series.")
 
 
 def derivation(report: TrustReport, what: str = SERIES_SUFFIX) -> Derivation:
@@ -177,23 +171,38 @@ def derivation(report: TrustReport, what: str = SERIES_SUFFIX) -> Derivation:
 
 
 def _write(request: DenoiseRequest, volume: Volume, result: DenoiseResult, progress: Progress) -> tuple[str, ...]:
-    """Write the outputs; the study comes last, so that it never stands there without what was asked with it.
+    """Write the outputs under temporary names and give all of them their own at the end, the study's last.
 
     Returns:
         What a user should know about the files, one sentence each.
     """
-    if request.report is not None:
-        write_json(request.report, result.report.to_json())
-    if request.figure is not None:
-        # Imported here: drawing needs matplotlib, which takes longer to load than all the rest.
-        from medenhance.figure import write_figure
+    with ExitStack() as stack:
+        stages = {path: stack.enter_context(staged(path)) for path in _outputs(request)}
 
-        write_figure(request.figure, volume.array, result.volume.array, result.report, volume.grid)
-    if request.residual is not None:
-        # The difference has a sign whatever type the study is stored in.
-        removed = replace(volume, array=_removed(volume.array, result.volume.array), file_dtype=None)
-        write_study(removed, request.residual, derivation(result.report, RESIDUAL_SUFFIX), progress=progress)
-    return write_study(result.volume, request.output, derivation(result.report), progress=progress)
+        def place(path: Path) -> Path:
+            return stages[path] / path.name
+
+        if request.report is not None:
+            write_json(place(request.report), result.report.to_json())
+        if request.figure is not None:
+            # Imported here: drawing needs matplotlib, which takes longer to load than all the rest.
+            from medenhance.figure import write_figure
+
+            write_figure(place(request.figure), volume.array, result.volume.array, result.report, volume.grid)
+        if request.residual is not None:
+            # The difference has a sign whatever type the study is stored in.
+            removed = replace(volume, array=_removed(volume.array, result.volume.array), file_dtype=None)
+            write_study(removed, place(request.residual), derivation(result.report, RESIDUAL_SUFFIX), progress=progress)
+        warnings = write_study(result.volume, place(request.output), derivation(result.report), progress=progress)
+        for path, stage in stages.items():
+            publish_all(stage, path)
+    return warnings
+
+
+def _outputs(request: DenoiseRequest) -> list[Path]:
+    """Everything that the request asks to write, the study last."""
+    optional = [request.report, request.figure, request.residual]
+    return [*(path for path in optional if path is not None), request.output]
 
 
 def _removed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -229,8 +238,7 @@ def _facts(predictor: Predictor, strength: float, seconds: float) -> RunFacts:
 
 def _check_outputs(request: DenoiseRequest) -> None:
     """Refuse outputs that cannot be written, or that overwrite one another, before any work is done for them."""
-    optional = [request.residual, request.report, request.figure]
-    given = [path.resolve() for path in [request.output, *optional] if path is not None]
+    given = [path.resolve() for path in _outputs(request)]
     twice = [path for path in given if given.count(path) > 1]
     if twice:
         raise MedEnhanceError("output-refused", f"{twice[0]} is named for two outputs.", "Give each its own name.")
