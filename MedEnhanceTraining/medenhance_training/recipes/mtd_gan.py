@@ -128,7 +128,7 @@ def mtd_gan_compact_pretrain() -> RunConfig:
         loss="rms",
         optimizer=OptimizerConfig(lr=1e-3, clip_norm=1.0, schedule=schedule),
     )
-    loop = LoopConfig(samples=30_000, batch_size=8, ema_half_life_samples=3_000.0, validate_every_samples=10_000)
+    loop = LoopConfig(samples=14_000, batch_size=8, ema_half_life_samples=1_500.0, validate_every_samples=7_000)
     return RunConfig("mtd-gan-compact-pretrain", objective, bundled_data(PATCH), loop, precision="bf16-mixed")
 
 
@@ -145,7 +145,7 @@ def mtd_gan_compact() -> RunConfig:
         generator_optimizer=OptimizerConfig(lr=3e-4, clip_norm=5.0, schedule=schedule),
         critic_optimizer=OptimizerConfig(lr=2e-4, schedule=schedule),
     )
-    loop = LoopConfig(samples=12_000, batch_size=8, ema_half_life_samples=2_000.0, validate_every_samples=4_000)
+    loop = LoopConfig(samples=9_000, batch_size=8, ema_half_life_samples=1_000.0, validate_every_samples=3_000)
     return RunConfig("mtd-gan-compact", objective, bundled_data(PATCH), loop, precision="bf16-mixed")
 
 
