@@ -152,6 +152,12 @@ def _benchmark(words: Words) -> int:
     return run(_parse(BenchmarkLowDoseCt, "benchmark low-dose-ct", words))
 
 
+def _size_shift(words: Words) -> int:
+    from medenhance_training.commands.benchmark import BenchmarkSizeShift, run_size_shift
+
+    return run_size_shift(_parse(BenchmarkSizeShift, "benchmark size-shift", words))
+
+
 COMMANDS = {
     "recipes": Command("List what can be trained.", _recipes),
     "index": Command("Find, pair and hash the images of a data set, to train on them.", _index),
@@ -160,6 +166,7 @@ COMMANDS = {
     "evaluate": Command("Measure a run, a weights file or a model on held-out slices.", _evaluate),
     "export": Command("Turn a run into weights, a manifest entry and a model card.", _export),
     "benchmark low-dose-ct": Command("Compare classical methods and networks in one table.", _benchmark),
+    "benchmark size-shift": Command("Show whether CT numbers depend on the size of the image.", _size_shift),
 }
 
 

@@ -1,4 +1,4 @@
-"""`medenhance-train benchmark low-dose-ct`: classical methods and networks on the same held-out slices."""
+"""`medenhance-train benchmark`: classical methods and networks on the same held-out slices; effects of image size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from medenhance.tasks.denoise_ct import TASK
 from medenhance.terminal import TerminalProgress
 from medenhance.weights import is_installed, known_models
 from medenhance_training.benchmark.low_dose_ct import benchmark_table, run_benchmark, tuned_classical
-from medenhance_training.benchmark.pairs import HeldOutData, held_out_pairs
+from medenhance_training.benchmark.pairs import HeldOutData, held_out_pairs, unseen_low_dose_slice
+from medenhance_training.benchmark.size_shift import measure_size_shift, size_shift_table
 from medenhance_training.commands.evaluate import Precision, model_method, weights_method, write_text
 from medenhance_training.methods import ModelMethod
 
@@ -57,6 +58,24 @@ def run(args: BenchmarkLowDoseCt) -> int:
         write_json(args.json, to_json(found))
     if args.markdown is not None:
         write_text(args.markdown, table.markdown())
+    return 0
+
+
+@dataclass(frozen=True)
+class BenchmarkSizeShift:
+    """Compare whole slices with tiles of the training patch's size: do CT numbers depend on the image's size?
+
+    Research use only.
+    """
+
+    models: Annotated[tuple[str, ...], arg(metavar="ID ...")] = ()
+    """Models to measure, see `medenhance models list`; every installed one if none is named."""
+
+
+def run_size_shift(args: BenchmarkSizeShift) -> int:
+    """Measure on a phantom at a quarter of the dose, and print the table."""
+    methods = _networks(BenchmarkLowDoseCt(models=args.models))
+    print(size_shift_table(measure_size_shift(methods, unseen_low_dose_slice())).text())
     return 0
 
 
