@@ -8,6 +8,7 @@ from medenhance.intensity import Scale
 from medenhance.networks.redcnn import RedCnnConfig
 from medenhance_training.config import LoopConfig, RunConfig
 from medenhance_training.data.augment import AugmentRange
+from medenhance_training.data.sources import LowDoseData
 from medenhance_training.objectives.supervised import SupervisedConfig
 from medenhance_training.optimizer import OptimizerConfig
 from medenhance_training.recipes.low_dose import bundled_data, quarter_dose
@@ -28,7 +29,7 @@ COMPACT = RedCnnConfig(channels=96, kernel=3, depth=6, padding="same", unshuffle
 
 
 def redcnn_compact_pretrain() -> RunConfig:
-    """First stage of `redcnn_compact`: many phantoms, and anatomy as smoother and sharper kernels show it."""
+    """First of the three stages of `redcnn_compact`: many phantoms, and anatomy as smoother and sharper kernels show it."""
     schedule = ScheduleConfig(kind="cosine", warmup_samples=2_000)
     optimizer = OptimizerConfig(kind="adamw", lr=7e-4, clip_norm=0.5, schedule=schedule)
     objective = SupervisedConfig(network=COMPACT, loss="rms", optimizer=optimizer)
@@ -36,16 +37,31 @@ def redcnn_compact_pretrain() -> RunConfig:
     return RunConfig("redcnn-compact-pretrain", objective, bundled_data(patch=96), loop, precision="bf16-mixed")
 
 
+def redcnn_compact_anatomy() -> RunConfig:
+    """Second stage of `redcnn_compact`: real anatomy, nearly as it is; `--init-from` the first stage.
+
+    After the first stage the network takes fine texture for noise, which phantoms and blurred anatomy do not have.
+    """
+    plain = AugmentRange(blur_share=0.15, sharpness=(-0.3, 0.5))
+    data = replace(bundled_data(patch=96), phantom_share=0.08, num_phantoms=16, augment=plain)
+    return _compact_stage("redcnn-compact-anatomy", data, lr=3e-4, samples=30_000)
+
+
 def redcnn_compact() -> RunConfig:
     """The default denoiser that ships: a RED-CNN on folded pixels, fast on a CPU in bfloat16.
 
-    Start it from the first stage: `--init-from RUN`. After that stage the network takes fine texture for noise, which
-    phantoms and blurred anatomy do not have; this one shows it real anatomy nearly as it is.
+    The last of three stages, on whole slices of diagnostic scans alone (leave resampled and cropped ones out of its
+    index); `--init-from` the second stage.
     """
+    data = bundled_data(patch=96)
+    doses = replace(data.doses, exposure=(0.35, 16.0), noisy_normal_share=0.35)
+    data = replace(data, doses=doses, phantom_share=0.05, num_phantoms=8, augment=AugmentRange(blur_share=0.0))
+    return _compact_stage("redcnn-compact", data, lr=4e-4, samples=24_000)
+
+
+def _compact_stage(name: str, data: LowDoseData, lr: float, samples: int) -> RunConfig:
     schedule = ScheduleConfig(kind="cosine", warmup_samples=500)
-    optimizer = OptimizerConfig(kind="adamw", lr=3e-4, clip_norm=0.5, schedule=schedule)
+    optimizer = OptimizerConfig(kind="adamw", lr=lr, clip_norm=0.5, schedule=schedule)
     objective = SupervisedConfig(network=COMPACT, loss="rms", optimizer=optimizer)
-    plain = AugmentRange(blur_share=0.15, sharpness=(-0.3, 0.5))
-    data = replace(bundled_data(patch=96), phantom_share=0.08, num_phantoms=16, augment=plain)
-    loop = LoopConfig(samples=30_000, batch_size=8, ema_half_life_samples=3_000.0, validate_every_samples=10_000)
-    return RunConfig("redcnn-compact", objective, data, loop, precision="bf16-mixed")
+    loop = LoopConfig(samples=samples, batch_size=8, ema_half_life_samples=3_000.0, validate_every_samples=10_000)
+    return RunConfig(name, objective, data, loop, precision="bf16-mixed")
