@@ -29,7 +29,7 @@ COMPACT = RedCnnConfig(channels=96, kernel=3, depth=6, padding="same", unshuffle
 
 
 def redcnn_compact_pretrain() -> RunConfig:
-    """First of the three stages of `redcnn_compact`: many phantoms, and anatomy as smoother and sharper kernels show it."""
+    """First of three stages of `redcnn_compact`: many phantoms, and anatomy as softer and sharper kernels show it."""
     schedule = ScheduleConfig(kind="cosine", warmup_samples=2_000)
     optimizer = OptimizerConfig(kind="adamw", lr=7e-4, clip_norm=0.5, schedule=schedule)
     objective = SupervisedConfig(network=COMPACT, loss="rms", optimizer=optimizer)
