@@ -282,7 +282,7 @@ import sys, time
 from medenhance import image_files, predict
 def slowed(function):
     def slow(*args):
-        time.sleep(0.2)
+        time.sleep(1.0)
         return function(*args)
     return slow
 image_files.as_dtype = slowed(image_files.as_dtype)
