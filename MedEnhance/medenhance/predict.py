@@ -17,6 +17,7 @@ from medenhance import devices, networks
 from medenhance.errors import MedEnhanceError
 from medenhance.intensity import IntensityMap, intensity_map
 from medenhance.manifest import ModelEntry, Precision
+from medenhance.networks.precision import cast
 from medenhance.progress import Progress, Silent, checkpoint
 from medenhance.tiling import blend_tiles, pad_to_multiple
 from medenhance.weights import load_state
@@ -48,7 +49,7 @@ class Predictor:
         self.device = device or torch.device("cpu")
         self.precision: Precision = precision
         self.intensity: IntensityMap = intensity_map(entry.intensity)
-        network = network.eval().to(device=self.device, dtype=devices.DTYPES[precision])
+        network = cast(network.eval().to(device=self.device), devices.DTYPES[precision])
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._tile = entry.tiling.tile
 

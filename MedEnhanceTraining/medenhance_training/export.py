@@ -31,12 +31,12 @@ from medenhance_training.checkpoint import load_published
 from medenhance_training.evaluation import Evaluation
 from medenhance_training.methods import trial_entry, weights_digest
 from medenhance_training.model_card import (
+    all_training_data,
     card_text,
     limits,
     metrics,
     read_record,
     recipe_command,
-    training_data,
     trusted_range,
 )
 from medenhance_training.objectives.objective import PublishedNetwork
@@ -147,7 +147,7 @@ def described(
         licence=labels.licence,
         intended_use=labels.intended_use,
         limits=limits(evaluation),
-        training_data=training_data(record["config"].get("data", {})),
+        training_data=all_training_data(record),
         metrics=metrics(evaluation),
         recipe=recipe_command(record),
         commit=record["sessions"][-1]["commit"],

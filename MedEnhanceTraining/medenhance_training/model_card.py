@@ -25,7 +25,16 @@ from medenhance_training.run_record import to_plain
 _QUANTILE = 0.95
 _BIAS_MARGIN, _STRUCTURE_MARGIN, _SPACING_MARGIN = 1.5, 1.25, 0.05
 # Where files lie and how long a session lasts does not change what is trained.
-_NOT_PART_OF_A_RECIPE = ("run", "resume", "threads", "loop.minutes", "data.index", "data.root", "data.verify")
+_NOT_PART_OF_A_RECIPE = (
+    "init_from",
+    "run",
+    "resume",
+    "threads",
+    "loop.minutes",
+    "data.index",
+    "data.root",
+    "data.verify",
+)
 
 
 def trusted_range(evaluation: Evaluation) -> TrustedRange:
@@ -106,13 +115,22 @@ def training_data(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def recipe_command(record: Mapping[str, Any]) -> str:
-    """The recipe of a run, and the settings that it changes, as the command line takes them."""
-    name = record["recipe"]
+    """The recipe of a run, and the settings that it changes, as the command line takes them; earlier stages first."""
+    name, earlier = str(record["recipe"]), record["config"].get("init_from")
+    first = f"{recipe_command(read_record(Path(earlier)))}, then " if earlier else ""
     if name not in RECIPES:
-        return str(name)
+        return first + name
     usual, used = (_flat(config) for config in (to_plain(RECIPES[name]()), record["config"]))
     changed = {key: value for key, value in used.items() if usual.get(key) != value and not _is_place(key)}
-    return " ".join([name, *(f"--{key.replace('_', '-')} {_shown(value)}" for key, value in changed.items())])
+    settings = (f"--{key.replace('_', '-')} {_shown(value)}" for key, value in changed.items())
+    return first + " ".join([name, *settings])
+
+
+def all_training_data(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a run and the stages before it were trained on, without repetitions."""
+    earlier = record["config"].get("init_from")
+    before = all_training_data(read_record(Path(earlier))) if earlier else ()
+    return tuple(dict.fromkeys([*before, *training_data(record["config"].get("data", {}))]))
 
 
 def read_record(run: Path) -> dict[str, Any]:

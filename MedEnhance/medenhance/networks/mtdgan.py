@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from medenhance.networks.precision import entry_convolution, run
+from medenhance.networks.precision import EntryConvolution, run
 from medenhance.networks.spectral import GlobalSpectral, WindowedSpectral
 
 
@@ -67,8 +67,10 @@ class MtdGanGenerator(nn.Module):
         self.config = config
         folded = config.unshuffle**2
         widths = [folded] + [config.channels] * (config.levels + 1)
+        kinds = [EntryConvolution] + [nn.Conv2d] * config.levels
         self.encoder = nn.ModuleList(
-            nn.Conv2d(before, after, 3, padding=1) for before, after in itertools.pairwise(widths)
+            kind(before, after, 3, padding=1)
+            for kind, (before, after) in zip(kinds, itertools.pairwise(widths), strict=True)
         )
         self.decoder = nn.ModuleList(
             nn.ConvTranspose2d(before, after, 3, padding=1)
@@ -81,7 +83,7 @@ class MtdGanGenerator(nn.Module):
         folded = F.pixel_unshuffle(x, self.config.unshuffle)
         features, levels = folded, []
         for level, (convolution, block) in enumerate(zip(self.encoder, self.encoder_blocks, strict=True)):
-            features = entry_convolution(convolution, folded) if level == 0 else run(convolution, features)  # type: ignore[arg-type]
+            features = self._entry(folded) if level == 0 else run(convolution, features)
             features = run(block, torch.relu(features))
             levels.append(features)
         levels.pop()  # the bottleneck is the decoder's input
@@ -90,6 +92,12 @@ class MtdGanGenerator(nn.Module):
         residual = run(self.decoder[-1], features)
         output = x + F.pixel_shuffle(residual.to(x.dtype), self.config.unshuffle)
         return torch.relu(output) if self.config.final_relu else output
+
+    def _entry(self, folded: Tensor) -> Tensor:
+        first, last = self.encoder[0], self.decoder[-1]
+        assert isinstance(first, EntryConvolution)
+        assert isinstance(last, nn.ConvTranspose2d)
+        return first.short(folded, last.weight.dtype)
 
 
 def size_multiple(config: MtdGanConfig) -> int:

@@ -7,30 +7,49 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def entry_convolution(convolution: nn.Conv2d, x: Tensor) -> Tensor:
-    """First convolution of a network whose weights may be shorter than its input.
+class EntryConvolution(nn.Conv2d):
+    """First convolution of a network: its input and its weights need more than a short format holds.
 
-    A CT value in bf16 is off by up to 2 HU at -800 HU. Fed as the sum of two short numbers, high + low, it keeps 16
-    bits of mantissa, and since a convolution is linear it is enough to use the same weights for both.
+    A CT value in bf16 is off by up to 2 HU at -800 HU, and so is what rounded weights make of it. In a short format the
+    convolution therefore runs on sums of two short numbers, high + low, which keep 16 bits of mantissa:
+    (xh + xl) * (wh + wl) without the negligible xl * wl. It is linear, so that is one convolution of three times as
+    many channels. `cast` leaves its weights in float32.
+    """
+
+    def short(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """(N, C, H, W) float32 network units -> (N, C', H', W') in `dtype`."""
+        if dtype == torch.float32:
+            return run(self, x)
+        x_high, x_low = _split(x, dtype)
+        w_high, w_low = _split(self.weight, dtype)
+        parts = torch.cat([x_high, x_low, x_high], dim=1).contiguous(memory_format=torch.channels_last)
+        weight = torch.cat([w_high, w_high, w_low], dim=1).contiguous(memory_format=torch.channels_last)
+        assert self.bias is not None
+        return F.conv2d(parts, weight, self.bias.to(dtype), self.stride, self.padding, self.dilation)
+
+
+def cast(network: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Cast `network` to `dtype`, but leave its `EntryConvolution` in float32.
 
     Args:
-        convolution: 2-D, not grouped, weights in float32, bf16 or fp16.
-        x: (N, C, H, W), float32, network units.
-
-    Returns:
-        (N, C', H', W') in the dtype of the weights.
+        network: With float32 weights.
+        dtype: Of all other weights, and of the computation.
     """
-    dtype = convolution.weight.dtype
-    if dtype == torch.float32:
-        return run(convolution, x)
-    high = x.to(dtype)
-    low = (x - high.to(x.dtype)).to(dtype)
-    both = torch.cat([high, low], dim=1).contiguous(memory_format=torch.channels_last)
-    weight = torch.cat([convolution.weight, convolution.weight], dim=1).contiguous(memory_format=torch.channels_last)
-    return F.conv2d(both, weight, convolution.bias, convolution.stride, convolution.padding, convolution.dilation)
+    entries = [module for module in network.modules() if isinstance(module, EntryConvolution)]
+    exact = [(module, module.weight.detach().clone()) for module in entries]
+    network.to(dtype=dtype)
+    for module, weight in exact:
+        module.weight = nn.Parameter(weight, requires_grad=False)
+    return network
 
 
 def run(module: nn.Module, x: Tensor) -> Tensor:
     """Call `module` on one tensor; only states the return type that `nn.Module.__call__` loses."""
     y: Tensor = module(x)
     return y
+
+
+def _split(x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Two short numbers whose sum is `x` to twice their mantissa."""
+    high = x.to(dtype)
+    return high, (x - high.to(x.dtype)).to(dtype)

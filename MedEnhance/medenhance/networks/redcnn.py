@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from medenhance.networks.precision import entry_convolution, run
+from medenhance.networks.precision import EntryConvolution, run
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,10 @@ class RedCnn(nn.Module):
         folded = config.unshuffle**2
         padding = config.kernel // 2 if config.padding == "same" else 0
         widths = [folded] + [config.channels] * config.depth
+        kinds = [EntryConvolution] + [nn.Conv2d] * (config.depth - 1)
         self.encoder = nn.ModuleList(
-            nn.Conv2d(before, after, config.kernel, padding=padding) for before, after in itertools.pairwise(widths)
+            kind(before, after, config.kernel, padding=padding)
+            for kind, (before, after) in zip(kinds, itertools.pairwise(widths), strict=True)
         )
         widths = [config.channels] * config.depth + [folded]
         self.decoder = nn.ModuleList(
@@ -68,7 +70,7 @@ class RedCnn(nn.Module):
         for level, convolution in enumerate(self.encoder):
             if level % 2 == 0 and level > 0:
                 shortcuts.append(features)
-            features = entry_convolution(convolution, folded) if level == 0 else run(convolution, features)  # type: ignore[arg-type]
+            features = self._entry(folded) if level == 0 else run(convolution, features)
             features = torch.relu(features)
         for level, deconvolution in enumerate(self.decoder):
             features = run(deconvolution, features)
@@ -81,6 +83,12 @@ class RedCnn(nn.Module):
             features = torch.relu(features)
         output = x + F.pixel_shuffle(features.to(x.dtype), self.config.unshuffle)
         return torch.relu(output) if self.config.final_relu else output
+
+    def _entry(self, folded: Tensor) -> Tensor:
+        first, last = self.encoder[0], self.decoder[-1]
+        assert isinstance(first, EntryConvolution)
+        assert isinstance(last, nn.ConvTranspose2d)
+        return first.short(folded, last.weight.dtype)
 
 
 def size_multiple(config: RedCnnConfig) -> int:
