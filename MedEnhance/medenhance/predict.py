@@ -17,6 +17,7 @@ from medenhance import devices, networks
 from medenhance.errors import MedEnhanceError
 from medenhance.intensity import IntensityMap, intensity_map
 from medenhance.manifest import ModelEntry, Precision
+from medenhance.memory import keep_freed_memory
 from medenhance.networks.precision import cast
 from medenhance.progress import Progress, Silent, checkpoint
 from medenhance.tiling import blend_tiles, pad_to_multiple
@@ -47,6 +48,8 @@ class Predictor:
         """Take `network`, with its weights loaded, over to `device` and `precision`."""
         self.entry = entry
         self.device = device or torch.device("cpu")
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.precision: Precision = precision
         self.intensity: IntensityMap = intensity_map(entry.intensity)
         network = cast(network.eval().to(device=self.device), devices.DTYPES[precision])

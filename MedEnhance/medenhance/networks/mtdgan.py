@@ -55,7 +55,7 @@ class FftConvBlock(nn.Module):
             self.spectral = WindowedSpectral(config.channels, config.window)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = torch.relu(run(self.spatial, x)) + run(self.spectral, x)
+        y = torch.relu_(run(self.spatial, x)) + run(self.spectral, x)
         return x + y if self.identity_path else y
 
 
@@ -84,11 +84,11 @@ class MtdGanGenerator(nn.Module):
         features, levels = folded, []
         for level, (convolution, block) in enumerate(zip(self.encoder, self.encoder_blocks, strict=True)):
             features = self._entry(folded) if level == 0 else run(convolution, features)
-            features = run(block, torch.relu(features))
+            features = run(block, torch.relu_(features))
             levels.append(features)
         levels.pop()  # the bottleneck is the decoder's input
         for deconvolution, block in zip(self.decoder, self.decoder_blocks, strict=False):
-            features = run(block, torch.relu(run(deconvolution, features) + levels.pop()))
+            features = run(block, torch.relu_(run(deconvolution, features) + levels.pop()))
         residual = run(self.decoder[-1], features)
         output = x + F.pixel_shuffle(residual.to(x.dtype), self.config.unshuffle)
         return torch.relu(output) if self.config.final_relu else output

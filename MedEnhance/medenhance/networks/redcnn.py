@@ -71,7 +71,7 @@ class RedCnn(nn.Module):
             if level % 2 == 0 and level > 0:
                 shortcuts.append(features)
             features = self._entry(folded) if level == 0 else run(convolution, features)
-            features = torch.relu(features)
+            features = torch.relu_(features)
         for level, deconvolution in enumerate(self.decoder):
             features = run(deconvolution, features)
             last = level == self.config.depth - 1
@@ -80,7 +80,7 @@ class RedCnn(nn.Module):
             # The decoder level that mirrors an encoder level with a shortcut adds it before its activation.
             if (self.config.depth - 1 - level) % 2 == 0 and shortcuts:
                 features = features + shortcuts.pop()
-            features = torch.relu(features)
+            features = torch.relu_(features)
         output = x + F.pixel_shuffle(features.to(x.dtype), self.config.unshuffle)
         return torch.relu(output) if self.config.final_relu else output
 

@@ -81,7 +81,7 @@ class WindowedSpectral(nn.Module):
         pixels = split.permute(3, 5, 0, 1, 2, 4, 6).reshape(side * side, -1)
         real, imaginary = torch.mm(self.forward_basis.to(pixels.dtype), pixels).chunk(2)
         parts = torch.cat([real.reshape(-1, c), imaginary.reshape(-1, c)], dim=1)
-        mixed = torch.relu(run(self.mix, parts))
+        mixed = torch.relu_(run(self.mix, parts))
         spectrum = torch.stack(mixed.chunk(2, dim=1)).reshape(self.tapered_inverse.shape[1], -1)
         back = torch.mm(self.tapered_inverse.to(spectrum.dtype), spectrum)
         back = back.reshape(side, side, shifts, n, rows, columns, c)
