@@ -104,11 +104,13 @@ def measure_speed(
     chosen = pick_device(device)
     entries = _installed(only)
     hu = square(hu)
+    # Plain PyTorch first: a Predictor changes for good how this process keeps the memory that it frees.
+    eager_s = [_eager_seconds(entry, hu, repeats, chosen) for entry in entries]
     rates: dict[str, float] = {}
     speeds = []
     for index, entry in enumerate(entries):
         checkpoint(progress, "benchmark", index / len(entries))
-        speeds.append(_model_speed(entry, hu, repeats, chosen, rates))
+        speeds.append(_model_speed(entry, hu, repeats, chosen, eager_s[index], rates))
     progress.update("benchmark", 1.0)
     return SpeedReport(
         medenhance=__version__,
@@ -188,27 +190,38 @@ def _installed(only: tuple[str, ...]) -> list[ModelEntry]:
     return [entries[name] for name in only or entries]
 
 
-def _model_speed(
-    entry: ModelEntry, hu: np.ndarray, repeats: int, device: torch.device, rates: dict[str, float]
-) -> ModelSpeed:
-    """Measure one model; ``rates`` keeps the matrix-product rates that were measured already."""
-    path = locate(entry)
-    predictor = Predictor.load(entry, path, device=str(device))
-    eager = networks.build(entry.network, entry.config).eval()
-    eager.load_state_dict(load_state(path, entry))
-    eager.to(device)
-    intensity = intensity_map(entry.intensity)
-    x = intensity.forward(torch.from_numpy(hu))[None, None].to(device)
+def _eager_seconds(entry: ModelEntry, hu: np.ndarray, repeats: int, device: torch.device) -> float:
+    """Time of the network alone as plain PyTorch runs it: float32, contiguous, eager."""
+    eager, x = _eager(entry, device), _network_units(entry, hu).to(device)
 
     def run_eager() -> torch.Tensor:
         with torch.inference_mode():
             y: torch.Tensor = eager(x)
             return y.cpu()  # waits for the device, as ours does
 
-    ours_s, eager_s = medians_in_turns([lambda: predictor.restore(hu[None]), run_eager], repeats)
+    return medians_in_turns([run_eager], repeats)[0]
+
+
+def _eager(entry: ModelEntry, device: torch.device) -> torch.nn.Module:
+    network = networks.build(entry.network, entry.config).eval()
+    network.load_state_dict(load_state(locate(entry), entry))
+    return network.to(device)
+
+
+def _network_units(entry: ModelEntry, hu: np.ndarray) -> torch.Tensor:
+    return intensity_map(entry.intensity).forward(torch.from_numpy(hu))[None, None]
+
+
+def _model_speed(
+    entry: ModelEntry, hu: np.ndarray, repeats: int, device: torch.device, eager_s: float, rates: dict[str, float]
+) -> ModelSpeed:
+    """Measure one model; ``rates`` keeps the matrix-product rates that were measured already."""
+    predictor = Predictor.load(entry, locate(entry), device=str(device))
+    ours_s = medians_in_turns([lambda: predictor.restore(hu[None])], repeats)[0]
     if predictor.precision not in rates:
         rates[predictor.precision] = matmul_flops_per_s(device, predictor.precision)
-    operations = multiply_adds(eager, x)
+    eager = _eager(entry, device)
+    operations = multiply_adds(eager, _network_units(entry, hu).to(device))
     fp32 = Predictor(entry, eager, device=device, precision="fp32").restore(hu[None])
     difference = predictor.restore(hu[None]) - fp32
     return ModelSpeed(
