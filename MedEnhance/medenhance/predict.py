@@ -7,6 +7,7 @@ of the array, and voxels outside the network's window are not touched at all.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,8 @@ class Predictor:
         padded = pad_to_multiple(x, max(multiple, self.entry.size_multiple))
         change = self._in_tiles(padded, progress)[:, 0, : hu.shape[1], : hu.shape[2]]
         change = (change * self.intensity.unit_hu * weight).cpu()
-        if not torch.isfinite(change).all():
+        # A sum is finite only if all its terms are; it takes one pass where testing each of them takes five.
+        if not math.isfinite(float(change.sum())):
             hint = "Run it with --precision fp32; if that fails too, verify the weights."
             raise MedEnhanceError("model-invalid", f"model {self.entry.id} returned values that are no numbers.", hint)
         return change
@@ -189,13 +191,13 @@ class Predictor:
 
 
 def _apply(hu: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """`hu` plus `change` in the type of `hu`; untouched voxels keep their bits."""
-    if np.issubdtype(hu.dtype, np.integer):
-        limits = np.iinfo(hu.dtype)
-        changed = np.clip(np.rint(hu + change.astype(np.float64)), limits.min, limits.max)
-    else:
-        changed = hu + change
-    return np.where(change == 0, hu, changed.astype(hu.dtype))
+    """`hu` plus `change` in the type of `hu`; where the change is zero, exactly `hu`."""
+    if not np.issubdtype(hu.dtype, np.integer):
+        return np.asarray(hu + change, dtype=hu.dtype)
+    limits = np.iinfo(hu.dtype)
+    changed = np.clip(np.rint(hu + change.astype(np.float64)), limits.min, limits.max).astype(hu.dtype)
+    # float64 holds every integer of up to 32 bits, but not all of 64.
+    return changed if hu.dtype.itemsize <= 4 else np.where(change == 0, hu, changed)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
