@@ -11,7 +11,7 @@ import psutil
 STATUS = Path("/proc/self/status")
 # Parameters of glibc's mallopt, and their values here in bytes; a larger block threshold is refused by it.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-LARGEST_KEPT_BLOCK, MOST_KEPT = 32 * 2**20, 512 * 2**20
+LARGEST_KEPT_BLOCK, MOST_KEPT = 32 * 2**20, 96 * 2**20
 
 
 def peak_memory_bytes() -> int:

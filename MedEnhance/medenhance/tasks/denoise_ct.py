@@ -189,11 +189,11 @@ def _write(request: DenoiseRequest, volume: Volume, result: DenoiseResult, progr
             from medenhance.figure import write_figure
 
             write_figure(place(request.figure), volume.array, result.volume.array, result.report, volume.grid)
+        warnings = write_study(result.volume, place(request.output), derivation(result.report), progress=progress)
         if request.residual is not None:
             # The difference has a sign whatever type the study is stored in.
             removed = replace(volume, array=_removed(volume.array, result.volume.array), file_dtype=None)
             write_study(removed, place(request.residual), derivation(result.report, RESIDUAL_SUFFIX), progress=progress)
-        warnings = write_study(result.volume, place(request.output), derivation(result.report), progress=progress)
         for path, stage in stages.items():
             publish_all(stage, path)
     return warnings
@@ -206,8 +206,12 @@ def _outputs(request: DenoiseRequest) -> list[Path]:
 
 
 def _removed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Input minus output, in a signed type that holds the difference; slice by slice, to need no second copy."""
-    removed: np.ndarray = np.empty(before.shape, _difference_dtype(before, after))
+    """Input minus output, in a signed type that holds the difference; it takes the place of `after` where it fits.
+
+    So a study of any length needs the memory of input and output alone; `after` must already be written.
+    """
+    dtype = _difference_dtype(before, after)
+    removed: np.ndarray = after.view(dtype) if dtype.itemsize == after.dtype.itemsize else np.empty(after.shape, dtype)
     for slot, one, other in zip(removed, before, after, strict=True):
         np.subtract(one, other, out=slot, dtype=removed.dtype, casting="unsafe")
     return removed
