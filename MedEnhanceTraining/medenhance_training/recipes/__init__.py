@@ -14,6 +14,7 @@ RECIPES: dict[str, Recipe] = {
     "redcnn": redcnn.redcnn,
     "redcnn-compact-pretrain": redcnn.redcnn_compact_pretrain,
     "redcnn-compact-anatomy": redcnn.redcnn_compact_anatomy,
+    "redcnn-compact-diagnostic": redcnn.redcnn_compact_diagnostic,
     "redcnn-compact": redcnn.redcnn_compact,
     "mtd-gan": mtd_gan.mtd_gan,
     "mtd-gan-official": mtd_gan.mtd_gan_official,
