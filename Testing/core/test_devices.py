@@ -130,9 +130,29 @@ def test_what_is_no_device_at_all_is_a_bad_option(name: str) -> None:
         ({"amx_bf16": True}, "AVX512_CORE_AMX", ALL, "bf16"),
     ],
 )
-def test_a_cpu_runs_short_formats_only_with_matrix_tiles(
+def test_an_intel_cpu_runs_short_formats_only_with_matrix_tiles(
     monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], limit: str, allowed: tuple[str, ...], picked: str
 ) -> None:
+    monkeypatch.setattr(devices, "_title", lambda _: "Intel(R) Xeon(R)")
+    monkeypatch.setattr(devices, "_cpu_capabilities", lambda: capabilities)
+    monkeypatch.delenv("DNNL_MAX_CPU_ISA", raising=False)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit or "DEFAULT")
+    assert pick_precision("auto", CPU, allowed) == picked
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "limit", "allowed", "picked"),
+    [
+        ({"avx512_bf16": True}, "", ALL, "bf16"),
+        ({"avx512_bf16": True}, "", ("fp32", "fp16"), "fp32"),
+        ({"avx512_bf16": True}, "AVX2", ALL, "fp32"),
+        ({"avx512_bf16": False}, "", ALL, "fp32"),
+    ],
+)
+def test_an_amd_cpu_runs_bf16_with_vectors_of_it(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], limit: str, allowed: tuple[str, ...], picked: str
+) -> None:
+    monkeypatch.setattr(devices, "_title", lambda _: "AMD EPYC")
     monkeypatch.setattr(devices, "_cpu_capabilities", lambda: capabilities)
     monkeypatch.delenv("DNNL_MAX_CPU_ISA", raising=False)
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit or "DEFAULT")
