@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).parent / "cmake"))
+from extension_build import ExtensionBuild, built_and_installed
 
 # Hypothesis' deadline times each example; tests here prove correctness, and a busy machine must not fail them.
 settings.register_profile("project", deadline=None, max_examples=50, derandomize=True)
@@ -25,3 +30,23 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real images are not at hand: {folder} does not exist (set MEDENHANCE_SHARED_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def installed_extension(tmp_path_factory: pytest.TempPathFactory) -> ExtensionBuild:
+    """The extension, built and installed with CMake: once a session, whatever the number of test processes."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # each process has a folder of its own in one that the session shares
+    folder = folder / "extension"
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "complete").exists():
+            built_and_installed(folder)
+            (folder / "complete").touch()
+    return ExtensionBuild(folder / "build", folder / "install")
+
+
+@pytest.fixture(scope="session")
+def installed_tree(installed_extension: ExtensionBuild) -> Path:
+    """The installed qt-scripted-modules, which takes the place of MedEnhance/ of the source tree."""
+    return installed_extension.modules_folder

@@ -1,0 +1,89 @@
+"""Runs for callers that wait for the result: Slicer's Python console, scripts and batches. No dialog, no event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from medenhance.errors import Cancelled, MedEnhanceError
+from MedEnhanceLib.RoundTrip import Means
+from MedEnhanceLib.VolumeJob import JobCallbacks, JobRequest, VolumeJob
+from MedEnhanceLib.WorkerClient import RunCallbacks, WorkerClient, WorkerFailure
+
+
+class BlockingPump:
+    """Does all steps at once: the caller waits anyway."""
+
+    def run(
+        self,
+        steps: Iterator[float | None],
+        done: Callable[[], None],
+        failed: Callable[[Exception], None],
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
+        try:
+            for fraction in steps:
+                if progress is not None and fraction is not None:
+                    progress(fraction)
+        except Exception as error:
+            failed(error)
+            return
+        done()
+
+
+class _Outcome:
+    """How a run ended."""
+
+    def __init__(self) -> None:
+        self.value: Any = None
+        self.error: MedEnhanceError | None = None
+
+    def failed(self, failure: WorkerFailure) -> None:
+        self.error = MedEnhanceError(failure.kind, failure.message, failure.hint)  # type: ignore[arg-type]
+
+    def cancelled(self) -> None:
+        self.error = Cancelled()
+
+    def get(self) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+def runJob(request: JobRequest, client: WorkerClient, temporaryFolder: str, progress: Any = None) -> dict[str, Any]:
+    """Do a volume job and return the worker's result.
+
+    Raises:
+        MedEnhanceError: It failed or was cancelled; the scene is as it was.
+    """
+    outcome = _Outcome()
+
+    def finished(_nodes: dict[str, Any], result: dict[str, Any]) -> None:
+        outcome.value = result
+
+    callbacks = JobCallbacks(finished=finished, failed=outcome.failed, cancelled=outcome.cancelled)
+    if progress is not None:
+        callbacks.progress = progress
+    job = VolumeJob(request, Means(client, BlockingPump(), temporaryFolder), callbacks)
+    job.start()
+    job.wait()
+    return outcome.get()
+
+
+def ask(client: WorkerClient, task: str, payload: dict[str, Any], warning: Any = None) -> dict[str, Any]:
+    """Send one request to the worker and wait for its result.
+
+    Raises:
+        MedEnhanceError: It failed or was cancelled.
+    """
+    outcome = _Outcome()
+
+    def finished(result: dict[str, Any]) -> None:
+        outcome.value = result
+
+    callbacks = RunCallbacks(finished=finished, failed=outcome.failed, cancelled=outcome.cancelled)
+    if warning is not None:
+        callbacks.warning = warning
+    run = client.submit(task, payload, callbacks)
+    run.wait()
+    return outcome.get()

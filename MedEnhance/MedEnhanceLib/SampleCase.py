@@ -1,0 +1,35 @@
+"""The built-in case: a simulated low-dose CT and its normal-dose truth, phantom data that ship with the core."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from slicer.i18n import tr as _
+
+import slicer
+
+MODULE_FOLDER = Path(__file__).parents[1]
+LOW_DOSE = MODULE_FOLDER / "medenhance" / "resources" / "demo_low_dose.nrrd"
+TRUTH = MODULE_FOLDER / "medenhance" / "resources" / "demo_truth.nrrd"
+
+
+def loadSample() -> tuple[Any, Any]:
+    """The low-dose volume, which is shown, and the truth."""
+    truth = slicer.util.loadVolume(str(TRUTH), {"name": _("Simulated normal-dose CT (truth)"), "show": False})
+    low = slicer.util.loadVolume(str(LOW_DOSE), {"name": _("Simulated low-dose CT")})
+    return low, truth
+
+
+def registerSample() -> None:
+    """Offer the low-dose volume in Slicer's Sample Data module."""
+    import SampleData
+
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category="MedEnhance",
+        sampleName="MedEnhanceLowDoseCT",
+        thumbnailFileName=str(MODULE_FOLDER / "Resources" / "Icons" / "MedEnhanceLowDoseCT.png"),
+        uris=LOW_DOSE.as_uri(),
+        fileNames="MedEnhance_low_dose.nrrd",
+        nodeNames=_("Simulated low-dose CT"),
+    )

@@ -1,0 +1,106 @@
+"""All frames of a volume that changes with time (4D), one after the other, into sequences of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from MedEnhanceLib.FrameSequence import FrameResults, sequenceOf
+from MedEnhanceLib.OutputNodes import placeBeside
+from MedEnhanceLib.Provenance import setProvenance
+from MedEnhanceLib.RoundTrip import Means, RoundTrip, TripCallbacks
+from MedEnhanceLib.SceneWatch import SceneWatch
+from MedEnhanceLib.VolumeJob import REMOVED, JobCallbacks, JobRequest, subjectHierarchy
+from MedEnhanceLib.WorkerClient import WorkerFailure
+
+
+class SequenceJob:
+    """Runs a `JobRequest` on every frame of the sequence that its input is shown from; targets' nodes are not used.
+
+    The report of the frame that is shown goes to `finished`; every frame keeps its own.
+
+    Raises:
+        ValueError: The input belongs to no sequence.
+    """
+
+    def __init__(self, request: JobRequest, means: Means, callbacks: JobCallbacks) -> None:
+        source = sequenceOf(request.inputNode)
+        if source is None:
+            raise ValueError(f"{request.inputNode.GetName()} belongs to no sequence")
+        self._request, self._means, self._callbacks, self._source = request, means, callbacks, source
+        self._results = {name: FrameResults(source, target.suffix) for name, target in request.targets.items()}
+        self._reports: list[dict[str, Any]] = []
+        self._trip: RoundTrip | None = None
+        needed = [request.inputNode, source.sequenceNode, source.browserNode]
+        self._watch = SceneWatch(request.inputNode.GetScene(), needed, callbacks.warning, self.cancel)
+        self.isActive = False
+
+    def start(self) -> None:
+        """Begin; the callbacks tell the rest."""
+        self.isActive = True
+        self._watch.start()
+        self._next()
+
+    def cancel(self) -> None:
+        """Stop; `cancelled` is called within two seconds, whatever the job is doing."""
+        if self._trip is not None:
+            self._trip.cancel()
+
+    def wait(self) -> None:
+        """Block until the job has ended, for callers whose pump does not wait for an event loop."""
+        while self.isActive and self._trip is not None:
+            self._trip.wait()
+
+    @property
+    def _index(self) -> int:
+        """Of the frame that is being done."""
+        return len(self._reports)
+
+    def _next(self) -> None:
+        told = TripCallbacks(self._progress, self._warning, self._done, self._failed, self._cancelled)
+        frame, request = self._source.frame(self._index), self._request
+        self._trip = RoundTrip(frame, request.task, request.targets, request.options, self._means, told)
+        self._trip.start()
+
+    def _done(self, arrays: dict[str, Any], result: dict[str, Any]) -> None:
+        for name, target in self._request.targets.items():
+            node = self._results[name].add(self._index, arrays.pop(name))
+            setProvenance(node, result["report"], self._request.inputNode, target.what)
+        self._reports.append(result["report"])
+        if self._index < self._source.numFrames:
+            self._next()
+        else:
+            self._publish()
+
+    def _publish(self) -> None:
+        self._watch.stop()
+        self.isActive = False
+        inputNode, report = self._request.inputNode, self._reports[self._shownFrame()]
+        nodes = {}
+        for name, target in self._request.targets.items():
+            nodes[name] = self._results[name].publish(symmetricAroundZero=target.what == REMOVED)
+            setProvenance(nodes[name], report, inputNode, target.what)
+            placeBeside(inputNode.GetScene(), subjectHierarchy(inputNode.GetScene()), inputNode, nodes[name])
+        self._callbacks.finished(nodes, {"report": report, "reports": self._reports})
+
+    def _shownFrame(self) -> int:
+        return min(max(self._source.browserNode.GetSelectedItemNumber(), 0), len(self._reports) - 1)
+
+    def _progress(self, stage: str, fraction: float, _etaS: float | None) -> None:
+        """The whole sequence's progress; how long the rest takes is only known for a frame."""
+        whole = (self._index + (fraction if stage == "denoise" else 0.0)) / self._source.numFrames
+        self._callbacks.progress(stage, whole, None)
+
+    def _warning(self, text: str) -> None:
+        self._callbacks.warning(_("Frame {n}: {text}").format(n=self._index + 1, text=text))
+
+    def _failed(self, failure: WorkerFailure) -> None:
+        self._watch.stop()
+        self.isActive = False
+        self._callbacks.failed(failure)
+
+    def _cancelled(self) -> None:
+        self._watch.stop()
+        self.isActive = False
+        self._callbacks.cancelled()

@@ -1,0 +1,22 @@
+"""What the sections of a panel ask of Slicer's window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+
+
+def refreshViews() -> None:
+    """Have the views that a layout names made."""
+    slicer.app.processEvents()
+
+
+def showChart(chartNode: Any) -> None:
+    """Show a plot chart, in a layout that has a plot view."""
+    manager = slicer.app.layoutManager()
+    layout = manager.layoutLogic().GetLayoutNode()
+    manager.setLayout(slicer.modules.plots.logic().GetLayoutWithPlot(layout.GetViewArrangement()))
+    logic = slicer.app.applicationLogic()
+    logic.GetSelectionNode().SetReferenceActivePlotChartID(chartNode.GetID())
+    logic.PropagatePlotChartSelection()

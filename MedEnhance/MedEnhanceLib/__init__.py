@@ -1,0 +1,1 @@
+"""The Slicer layer of MedEnhance, shared by its modules; it never imports PyTorch."""

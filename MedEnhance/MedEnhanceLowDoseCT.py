@@ -1,0 +1,540 @@
+"""Low-dose CT denoising: the module, its parameters, panel, logic and self test.
+
+From Slicer's Python console::
+
+    logic = slicer.util.getModuleLogic("MedEnhanceLowDoseCT")
+    report = logic.process(inputVolume, outputVolume, strength=0.8)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import vtk
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+import slicer
+from medenhance.errors import MedEnhanceError
+from medenhance.manifest import ModelEntry, load_manifest
+from MedEnhanceLib.BatchRun import BatchRow, runBatch
+from MedEnhanceLib.BlockingRun import runJob
+from MedEnhanceLib.CompareLayout import CompareLayout
+from MedEnhanceLib.CompareSection import CompareSection
+from MedEnhanceLib.DicomExportJob import DicomExportJob
+from MedEnhanceLib.ExportSection import ExportSection
+from MedEnhanceLib.FrameSequence import sequenceOf
+from MedEnhanceLib.InputCheck import inputProblem
+from MedEnhanceLib.InputSection import InputSection
+from MedEnhanceLib.ModelSection import ModelSection
+from MedEnhanceLib.Provenance import provenanceOf
+from MedEnhanceLib.RegionSection import RegionSection
+from MedEnhanceLib.RequirementsSection import RequirementsSection
+from MedEnhanceLib.RunControls import RunControls
+from MedEnhanceLib.SampleCase import loadSample, registerSample
+from MedEnhanceLib.SequenceJob import SequenceJob
+from MedEnhanceLib.SettingsSection import SettingsSection
+from MedEnhanceLib.TrustSection import TrustSection
+from MedEnhanceLib.Views import refreshViews, showChart
+from MedEnhanceLib.VolumeJob import REMOVED, JobCallbacks, JobRequest, Target, VolumeJob
+from MedEnhanceLib.WorkerClient import RunCallbacks, WorkerFailure
+from MedEnhanceLib.WorkerSession import WorkerSession
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode
+
+TASK = "denoise-ct"
+
+
+class MedEnhanceLowDoseCT(ScriptedLoadableModule):
+    """What Slicer's module list shows."""
+
+    def __init__(self, parent: Any) -> None:
+        ScriptedLoadableModule.__init__(self, parent)
+        parent.title = _("MedEnhance Low-dose CT")
+        parent.categories = [translate("qSlicerAbstractCoreModule", "Filtering.Denoising")]
+        parent.dependencies = []
+        parent.contributors = ["MedEnhance contributors"]
+        parent.helpText = _(
+            "Denoises low-dose CT with published deep networks, shows what was removed and what it did to the CT numbers, "
+            "and exports the result as DICOM. Research use only."
+        )
+        parent.acknowledgementText = _("The model cards name the publications and the data of each network.")
+        slicer.app.connect("startupCompleted()", registerSample)
+
+
+@parameterNodeWrapper
+class MedEnhanceLowDoseCTParameterNode:
+    """What is saved with the scene.
+
+    Attributes:
+        inputVolume: The volume to denoise.
+        allFrames: Whether all frames of its sequence are denoised.
+        modelId: The model; empty for the default one. Set by hand, as the models are only known at run time.
+        strength: 0 keeps the input, 1 is the network's output.
+        outputVolume: Where the result goes; None for a new volume.
+        createResidual: Whether what was removed is kept.
+        residualVolume: Where it goes; None for a new volume.
+        blend: Opacity of the denoised volume over the original.
+        region: ROI of the read-out.
+        addToDatabase: Whether an exported series is imported into Slicer's DICOM database.
+    """
+
+    inputVolume: vtkMRMLScalarVolumeNode
+    allFrames: bool = False
+    modelId: str
+    strength: Annotated[float, WithinRange(0.0, 1.0)] = 1.0
+    outputVolume: vtkMRMLScalarVolumeNode
+    createResidual: bool = True
+    residualVolume: vtkMRMLScalarVolumeNode
+    blend: Annotated[float, WithinRange(0.0, 1.0)] = 0.0
+    region: vtkMRMLMarkupsROINode
+    addToDatabase: bool = False
+
+
+class MedEnhanceLowDoseCTLogic(ScriptedLoadableModuleLogic):
+    """Denoises; never opens a dialog. One run at a time."""
+
+    def __init__(self) -> None:
+        ScriptedLoadableModuleLogic.__init__(self)
+        self.session = WorkerSession()
+        self._job: VolumeJob | SequenceJob | None = None
+
+    def getParameterNode(self) -> MedEnhanceLowDoseCTParameterNode:
+        return MedEnhanceLowDoseCTParameterNode(super().getParameterNode())
+
+    def models(self) -> dict[str, ModelEntry]:
+        """The models for this task that are part of MedEnhance, by id."""
+        return {name: entry for name, entry in load_manifest().items() if entry.task == TASK}
+
+    def defaultModel(self) -> ModelEntry:
+        """The model that is taken when none is named."""
+        return next(entry for entry in self.models().values() if entry.default)
+
+    def process(
+        self,
+        inputVolume: vtkMRMLScalarVolumeNode,
+        outputVolume: vtkMRMLScalarVolumeNode,
+        modelId: str | None = None,
+        strength: float = 1.0,
+        residualVolume: vtkMRMLScalarVolumeNode | None = None,
+        device: str = "auto",
+    ) -> dict[str, Any]:
+        """Denoise a volume and wait for it.
+
+        Args:
+            inputVolume: CT in HU; not changed.
+            outputVolume: Gets the result, on the grid of the input.
+            modelId: None for the default model.
+            strength: 0 keeps the input, 1 is the network's output.
+            residualVolume: Gets input minus output, when given.
+            device: "auto", "cpu", "cuda" ...
+
+        Returns:
+            The trust report.
+
+        Raises:
+            MedEnhanceError: With `kind`, `message` (what happened) and `hint` (what to do); then no node was changed.
+        """
+        request = self._request(inputVolume, modelId, strength, device)
+        request.targets["output"] = Target(outputVolume)
+        if residualVolume is not None:
+            request.targets["residual"] = Target(residualVolume, what=REMOVED)
+        self._refuseUnsuitable(inputVolume, modelId)
+        return runJob(request, self.session.client, slicer.app.temporaryPath)["report"]
+
+    def start(
+        self,
+        inputVolume: vtkMRMLScalarVolumeNode,
+        callbacks: JobCallbacks,
+        outputVolume: vtkMRMLScalarVolumeNode | None = None,
+        modelId: str | None = None,
+        strength: float = 1.0,
+        createResidual: bool = False,
+        residualVolume: vtkMRMLScalarVolumeNode | None = None,
+        device: str = "auto",
+        allFrames: bool = False,
+    ) -> None:
+        """Denoise a volume without waiting; the callbacks tell how it goes.
+
+        Args:
+            inputVolume: CT in HU; with `allFrames` the volume that a sequence browser shows.
+            callbacks: Called on the main thread.
+            outputVolume: None makes a new volume beside the input, when there is a result.
+            modelId: None for the default model.
+            strength: 0 keeps the input, 1 is the network's output.
+            createResidual: Whether input minus output is kept too.
+            residualVolume: None makes a new volume for it.
+            device: "auto", "cpu", "cuda" ...
+            allFrames: Denoise every frame of the sequence, into a new sequence.
+        """
+        assert not self.isRunning, "one run at a time"
+        request = self._request(inputVolume, modelId, strength, device)
+        request.targets["output"] = Target(outputVolume, _("denoised"))
+        if createResidual:
+            request.targets["residual"] = Target(residualVolume, _("removed noise"), REMOVED)
+        kind = SequenceJob if allFrames else VolumeJob
+        self._job = kind(request, self.session.means, callbacks)
+        self._job.start()
+
+    @property
+    def isRunning(self) -> bool:
+        """Whether a run that `start` began goes on."""
+        return self._job is not None and self._job.isActive
+
+    def cancel(self) -> None:
+        """Stop the run that `start` began; its `cancelled` is called within two seconds."""
+        if self._job is not None:
+            self._job.cancel()
+
+    def processBatch(
+        self,
+        inputs: Sequence[Any],
+        outputFolder: str | Path,
+        modelId: str | None = None,
+        strength: float = 1.0,
+        device: str = "auto",
+    ) -> list[BatchRow]:
+        """Denoise many volumes and wait; one that fails stops no other.
+
+        Args:
+            inputs: Volume nodes, and paths of DICOM folders or volume files.
+            outputFolder: Gets a NRRD file and a report for each, and a table of how each ended. Results that are there
+                already are kept, so a batch that was stopped goes on.
+            modelId: None for the default model.
+            strength: 0 keeps the input, 1 is the network's output.
+            device: "auto", "cpu", "cuda" ...
+
+        Returns:
+            A row for each input.
+        """
+        options = self._options(modelId, strength, device)
+        folder = Path(outputFolder)
+        return runBatch(
+            self.session.client, TASK, inputs, folder, options, "_denoised", slicer.app.temporaryPath
+        )
+
+    def exportDicom(
+        self, volumeNode: vtkMRMLScalarVolumeNode, sourceFiles: Sequence[str], folder: str | Path, callbacks: RunCallbacks
+    ) -> None:
+        """Write a denoised volume as a derived DICOM series, without waiting."""
+        assert not self.isRunning, "one run at a time"
+        self._job = DicomExportJob(
+            volumeNode,
+            sourceFiles,
+            Path(folder),
+            _dicomProvenance(volumeNode),
+            self.session.means,
+            callbacks,
+        )
+        self._job.start()
+
+    def _request(self, inputVolume: Any, modelId: str | None, strength: float, device: str) -> JobRequest:
+        return JobRequest(TASK, inputVolume, {}, self._options(modelId, strength, device))
+
+    def _options(self, modelId: str | None, strength: float, device: str) -> dict[str, Any]:
+        settings = self.session.settings()
+        return {
+            "model": modelId or None,
+            "strength": float(strength),
+            "device": settings.device if device == "auto" else device,
+            "precision": settings.precision,
+        }
+
+    def _refuseUnsuitable(self, inputVolume: Any, modelId: str | None) -> None:
+        """Say at once what the worker would say of a model that is part of MedEnhance; others it checks itself."""
+        entry = self.models().get(modelId) if modelId else self.defaultModel()
+        problem = "" if entry is None else inputProblem(inputVolume, entry.accepted)
+        if problem:
+            raise MedEnhanceError("input-unsuitable", problem)
+
+
+class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel: connects its sections to the parameters and to the logic."""
+
+    def __init__(self, parent: Any = None) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic: MedEnhanceLowDoseCTLogic | None = None
+        self._parameterNode: MedEnhanceLowDoseCTParameterNode | None = None
+        self._parameterNodeGuiTag: Any = None
+
+    def setup(self) -> None:
+        """Make the panel; called once, when the module is first opened."""
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedEnhanceLowDoseCT.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = MedEnhanceLowDoseCTLogic()
+        self._makeSections()
+        self._connect()
+        self.initializeParameterNode()
+
+    def cleanup(self) -> None:
+        """The panel goes for good."""
+        self._stopFollowing()
+        self.settings.stop()
+        self.compare.stop()
+        self.region.stop()
+        self.logic.session.close()
+        self.removeObservers()
+
+    def enter(self) -> None:
+        """The user opens the module."""
+        self.initializeParameterNode()
+
+    def exit(self) -> None:
+        """The user goes to another module; a run goes on."""
+        self._stopFollowing()
+
+    def onSceneStartClose(self, _caller: Any, _event: Any) -> None:
+        self.logic.cancel()
+        self.compare.stop()
+        self.setParameterNode(None)
+
+    def onSceneEndClose(self, _caller: Any, _event: Any) -> None:
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self) -> None:
+        """Show the parameters of the scene."""
+        self.setParameterNode(self.logic.getParameterNode())
+
+    def setParameterNode(self, parameterNode: MedEnhanceLowDoseCTParameterNode | None) -> None:
+        """Show these parameters; None shows none."""
+        self._stopFollowing()
+        self._parameterNode = parameterNode
+        if parameterNode is not None:
+            self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
+            self.addObserver(parameterNode.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
+            self.model.choose(parameterNode.modelId)
+        self._onParametersModified()
+
+    def _stopFollowing(self) -> None:
+        if self._parameterNode is not None and self._parameterNodeGuiTag is not None:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self.removeObserver(
+                self._parameterNode.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified
+            )
+        self._parameterNodeGuiTag = None
+
+    def _makeSections(self) -> None:
+        ui = self.ui
+        self.input = InputSection(ui.inputMessageLabel)
+        self.model = ModelSection(ui.modelComboBox, ui.modelCardBrowser, self._onModelChosen)
+        self.model.setModels(self.logic.models().values())
+        self.controls = RunControls(ui.applyButton, ui.progressBar, ui.statusLabel, self.onApply, self.onCancel)
+        self.requirements = RequirementsSection(self.logic.session, self.controls)
+        self.compare = CompareSection(
+            ui.compareButton, ui.blendSlider, ui.flickerCheckBox, CompareLayout(slicer.mrmlScene, refreshViews)
+        )
+        self.trust = TrustSection(ui.trustLabel, ui.tissueTable, ui.noisePlotButton, slicer.mrmlScene, showChart)
+        self.region = RegionSection(ui.regionTable, self._readVolumes)
+        self.export = ExportSection(
+            ui.exportButton, ui.exportLabel, self.controls, self.logic.exportDicom, self._onFailed
+        )
+        self.settings = SettingsSection(ui, self.logic.session.log, self._onSettingsProblem)
+
+    def _connect(self) -> None:
+        scene, events = slicer.mrmlScene, slicer.vtkMRMLScene
+        self.addObserver(scene, events.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, events.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, events.NodeAboutToBeRemovedEvent, self._onNodeAboutToBeRemoved)
+        self.ui.sampleDataButton.clicked.connect(self.onLoadSample)
+        self.ui.installButton.clicked.connect(lambda: self.requirements.check(self._onParametersModified))
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeAboutToBeRemoved(self, _caller: Any, _event: Any, node: Any) -> None:
+        """Clear a selector whose node goes: by itself it would take the neighbour, another patient's perhaps."""
+        for selector in (self.ui.inputSelector, self.ui.outputSelector, self.ui.residualSelector):
+            if selector.currentNode() is node:
+                selector.setCurrentNode(None)
+
+    def _onParametersModified(self, _caller: Any = None, _event: Any = None) -> None:
+        """Bring what depends on the parameters up to date."""
+        parameters, ui = self._parameterNode, self.ui
+        inputVolume = parameters.inputVolume if parameters is not None else None
+        output = parameters.outputVolume if parameters is not None else None
+        residual = parameters.residualVolume if parameters is not None else None
+        problem = self.input.check(inputVolume, self.model.entry)
+        problem = problem or _sameNodeProblem(inputVolume, output, residual)
+        self.controls.setCanApply(not problem, problem or _("Denoise the input volume."))
+        ui.allFramesCheckBox.setEnabled(sequenceOf(inputVolume) is not None)
+        ui.residualSelector.setEnabled(parameters is not None and parameters.createResidual)
+        provenance = provenanceOf(output)
+        report = provenance["report"] if provenance is not None else None
+        self.trust.show(report, output.GetName() if output is not None else "")
+        self.compare.setVolumes(inputVolume, output if report is not None else None, residual)
+        self.region.setRegion(parameters.region if parameters is not None else None)
+        addToDatabase = parameters is not None and parameters.addToDatabase
+        self.export.setVolumes(inputVolume, output if report is not None else None, addToDatabase)
+
+    def _readVolumes(self) -> dict[str, Any]:
+        """The volumes that the region read-out shows."""
+        parameters = self._parameterNode
+        if parameters is None:
+            return {}
+        return {
+            _("Original"): parameters.inputVolume,
+            _("Denoised"): parameters.outputVolume,
+            _("Removed"): parameters.residualVolume,
+        }
+
+    def _onModelChosen(self, modelId: str) -> None:
+        if self._parameterNode is not None:
+            self._parameterNode.modelId = modelId
+
+    def _onSettingsProblem(self, problem: str) -> None:
+        self.ui.settingsMessageLabel.setText(problem)
+        self.ui.settingsMessageLabel.setVisible(bool(problem))
+
+    def onApply(self) -> None:
+        """Denoise."""
+        self.requirements.whenReady(self._start)
+
+    def onCancel(self) -> None:
+        """Stop whatever goes on."""
+        if not self.requirements.cancel():
+            self.logic.cancel()
+
+    def _start(self) -> None:
+        parameters = self._parameterNode
+        if parameters is None or parameters.inputVolume is None:  # went while the interpreter was checked
+            self.controls.cancelled()
+            return
+        self.controls.begin()
+        self.logic.start(
+            parameters.inputVolume,
+            JobCallbacks(
+                progress=self.controls.progress,
+                warning=self.controls.warn,
+                finished=self._onFinished,
+                failed=self._onFailed,
+                cancelled=self.controls.cancelled,
+            ),
+            outputVolume=parameters.outputVolume,
+            modelId=self.model.modelId,
+            strength=parameters.strength,
+            createResidual=parameters.createResidual,
+            residualVolume=parameters.residualVolume if parameters.createResidual else None,
+            allFrames=parameters.allFrames and sequenceOf(parameters.inputVolume) is not None,
+        )
+
+    def _onFinished(self, nodes: dict[str, Any], result: dict[str, Any]) -> None:
+        report = result["report"]
+        run = report["run"]
+        self.model.rememberSeconds(run["model_id"], run["seconds"] / max(report["shape"][0], 1))
+        self.controls.succeeded(_("Done in {seconds:.1f} s on {device} ({precision}).").format(**run))
+        if self._parameterNode is not None:
+            with slicer.util.NodeModify(self._parameterNode.parameterNode):
+                self._parameterNode.outputVolume = nodes["output"]
+                if "residual" in nodes:
+                    self._parameterNode.residualVolume = nodes["residual"]
+            self._onParametersModified()
+            slicer.util.setSliceViewerLayers(background=self._parameterNode.inputVolume, foreground=nodes["output"])
+
+    def _onFailed(self, failure: WorkerFailure) -> None:
+        if failure.kind == "worker-start":
+            self.requirements.forget()
+        self.controls.failed(failure)
+
+    def onLoadSample(self) -> None:
+        """Load the built-in case and choose it."""
+        self._parameterNode.inputVolume, _truth = loadSample()
+
+
+def _dicomProvenance(volumeNode: Any) -> dict[str, Any]:
+    """How a result came about, as the worker's task "export-dicom" takes it."""
+    provenance = provenanceOf(volumeNode) or {}
+    names = ("model_id", "model_version", "weights_sha256", "strength", "precision", "what")
+    return {name: provenance[name] for name in names}
+
+
+def _sameNodeProblem(inputVolume: Any, output: Any, residual: Any) -> str:
+    """Why these volumes cannot be used together, or empty."""
+    if inputVolume is not None and inputVolume in (output, residual):
+        return _("The input is never changed: choose another volume for the result.")
+    if output is not None and output is residual:
+        return _("Choose different volumes for the denoised volume and for the residual.")
+    return ""
+
+
+class MedEnhanceLowDoseCTTest(ScriptedLoadableModuleTest):
+    """Runs in Slicer, on the built-in case; also under CTest."""
+
+    def runTest(self) -> None:
+        """Run all."""
+        for test in (self.test_sample, self.test_cancel, self.test_panel):
+            self.setUp()
+            test()
+
+    def setUp(self) -> None:
+        """Start from an empty scene."""
+        slicer.mrmlScene.Clear()
+
+    def test_sample(self) -> None:
+        """The logic brings the sample closer to its truth and keeps its geometry."""
+        low, truth = loadSample()
+        output = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Denoised")
+        report = MedEnhanceLowDoseCTLogic().process(low, output)
+        before, after = (rootMeanSquare(node, truth) for node in (low, output))
+        self.assertLess(after, 0.5 * before)
+        self.assertTrue(slicer.vtkAddonMathUtilities.MatrixAreEqual(*map(ijkToRas, (low, output)), 0.0))
+        self.assertEqual(report["notice"], "Research use only. Not for diagnosis.")
+        self.delayDisplay("The sample was denoised.")
+
+    def test_cancel(self) -> None:
+        """A run that is cancelled leaves the scene as it was."""
+        low, _truth = loadSample()
+        numNodes, ends = slicer.mrmlScene.GetNumberOfNodes(), []
+        logic = MedEnhanceLowDoseCTLogic()
+        logic.start(low, JobCallbacks(cancelled=lambda: ends.append("cancelled")))
+        logic.cancel()
+        waitFor(lambda: bool(ends))
+        self.assertEqual(ends, ["cancelled"])
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), numNodes)
+        self.delayDisplay("A run was cancelled.")
+
+    def test_panel(self) -> None:
+        """The panel denoises the sample at the press of Apply."""
+        slicer.util.selectModule("MedEnhanceLowDoseCT")
+        widget = slicer.modules.MedEnhanceLowDoseCTWidget
+        widget.onLoadSample()
+        self.assertTrue(widget.ui.applyButton.enabled)
+        widget.ui.applyButton.click()
+        waitFor(lambda: not widget.controls.isRunning)
+        self.assertIsNotNone(widget.logic.getParameterNode().outputVolume, widget.ui.statusLabel.text)
+        self.assertGreater(widget.ui.tissueTable.rowCount, 0)
+        self.delayDisplay("The panel denoised the sample.")
+
+
+def rootMeanSquare(first: Any, second: Any) -> float:
+    """Root mean square difference of two volumes, HU."""
+    import numpy as np
+
+    a, b = (slicer.util.arrayFromVolume(node).astype(np.float64) for node in (first, second))
+    return float(np.sqrt(np.mean((a - b) ** 2)))
+
+
+def ijkToRas(volumeNode: Any) -> vtk.vtkMatrix4x4:
+    matrix = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(matrix)
+    return matrix
+
+
+def waitFor(condition: Callable[[], bool], limitS: float = 120.0) -> None:
+    """Let Slicer work until a condition holds."""
+    until = time.monotonic() + limitS
+    while not condition() and time.monotonic() < until:
+        slicer.app.processEvents()
+        time.sleep(0.01)

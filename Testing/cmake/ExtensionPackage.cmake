@@ -1,0 +1,35 @@
+# What `include(${Slicer_EXTENSION_CPACK})` does: checks the meta-information, installs it as <name>.s4ext and packs.
+
+foreach(variable NAME HOMEPAGE CATEGORY CONTRIBUTORS DESCRIPTION ICONURL SCREENSHOTURLS DEPENDS)
+  if("${EXTENSION_${variable}}" STREQUAL "")
+    message(FATAL_ERROR "EXTENSION_${variable} is either not defined or empty")
+  endif()
+endforeach()
+foreach(variable README_FILE LICENSE_FILE)
+  if(NOT EXISTS "${EXTENSION_${variable}}")
+    message(FATAL_ERROR "EXTENSION_${variable} points to an inexistent file: ${EXTENSION_${variable}}")
+  endif()
+endforeach()
+if(NOT "${EXTENSION_NAME}" STREQUAL "${PROJECT_NAME}")
+  message(FATAL_ERROR "EXTENSION_NAME '${EXTENSION_NAME}' is not the project's name '${PROJECT_NAME}': Slicer would not pack it")
+endif()
+
+# One `keyword value` a line.
+set(description_lines "")
+foreach(variable HOMEPAGE CATEGORY CONTRIBUTORS DESCRIPTION ICONURL SCREENSHOTURLS DEPENDS ENABLED BUILD_SUBDIRECTORY)
+  string(TOLOWER "${variable}" keyword)
+  string(REPLACE ";" " " value "${EXTENSION_${variable}}")
+  string(APPEND description_lines "${keyword} ${value}\n")
+endforeach()
+file(WRITE "${CMAKE_BINARY_DIR}/${EXTENSION_NAME}.s4ext" "${description_lines}")
+install(FILES "${CMAKE_BINARY_DIR}/${EXTENSION_NAME}.s4ext" COMPONENT RuntimeLibraries
+  DESTINATION "${Slicer_INSTALL_ROOT}${Slicer_BUNDLE_EXTENSIONS_LOCATION}${Slicer_SHARE_DIR}")
+
+set(CPACK_GENERATOR "TGZ")
+set(CPACK_MONOLITHIC_INSTALL ON)
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${EXTENSION_DESCRIPTION}")
+set(CPACK_PACKAGE_DESCRIPTION_FILE "${EXTENSION_README_FILE}")
+set(CPACK_RESOURCE_FILE_README "${EXTENSION_README_FILE}")
+set(CPACK_RESOURCE_FILE_LICENSE "${EXTENSION_LICENSE_FILE}")
+set(CPACK_PACKAGE_FILE_NAME "${Slicer_REVISION}-${Slicer_OS}-${Slicer_ARCHITECTURE}-${EXTENSION_NAME}")
+include(CPack)

@@ -1,0 +1,32 @@
+"""What a test has left behind, where a user would notice: errors, dialogs, processes, files."""
+
+from __future__ import annotations
+
+import psutil
+
+from medenhance_host.host import Host
+
+
+def check(host: Host) -> None:
+    """Close the modules and look.
+
+    Raises:
+        AssertionError: Something was left; it says what.
+    """
+    errors, unexpected, unused = list(host.errors), list(host.dialogs.unexpected), host.dialogs.unused
+    host.closeAll()
+    host.processEvents()
+    errors += [error for error in host.errors if error not in errors]
+    assert not errors, "raised in a handler:\n" + "\n".join(text for _, text in errors)
+    assert not unexpected, f"opened without being asked for: {unexpected}"
+    assert unused == 0, f"{unused} answers to dialogs were never needed"
+    assert not workers(), "a worker process is still running"
+    left = sorted(path.name for path in host.temporaryFolder.iterdir())
+    assert not left, f"left in Slicer's temporary folder: {left}"
+
+
+def workers(patienceS: float = 1.0) -> list[psutil.Process]:
+    """Child processes that still run; one that was told to end has a moment for it."""
+    children = psutil.Process().children(recursive=True)
+    _, alive = psutil.wait_procs(children, timeout=patienceS)
+    return [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]

@@ -1,0 +1,32 @@
+"""The host of Testing/host for every test of the Slicer layer, and checks that each test leaves nothing behind."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HOST_FOLDER = Path(__file__).resolve().parents[1] / "host"
+sys.path[:0] = [str(Path(__file__).parent), str(HOST_FOLDER)]
+
+from medenhance_host import Host, install, leftovers  # noqa: E402 - the folder above must be known first
+
+install()  # now: test files import MedEnhanceLib, which imports qt and slicer.i18n, when they are collected
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    """A Slicer with an empty scene.
+
+    After the test it fails it for what a user would have seen or lost: an exception in a handler, a dialog nobody asked for, an
+    answer nobody needed, a process or a temporary file left behind. A test that means an error empties ``host.errors``.
+    """
+    made = install()
+    made.renew()
+    yield made
+    try:
+        leftovers.check(made)
+    finally:
+        made.renew()
