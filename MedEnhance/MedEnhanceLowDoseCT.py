@@ -13,10 +13,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import slicer
 import vtk
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+from slicer.parameterNodeWrapper import SlicerParameterNamePropertyName, WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -25,7 +27,6 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-import slicer
 from medenhance.errors import MedEnhanceError
 from medenhance.manifest import ModelEntry, load_manifest
 from MedEnhanceLib.BatchRun import BatchRow, runBatch
@@ -38,6 +39,7 @@ from MedEnhanceLib.FrameSequence import sequenceOf
 from MedEnhanceLib.InputCheck import inputProblem
 from MedEnhanceLib.InputSection import InputSection
 from MedEnhanceLib.ModelSection import ModelSection
+from MedEnhanceLib.ParameterBinding import ParameterBinding
 from MedEnhanceLib.Provenance import provenanceOf
 from MedEnhanceLib.RegionSection import RegionSection
 from MedEnhanceLib.RequirementsSection import RequirementsSection
@@ -50,7 +52,6 @@ from MedEnhanceLib.Views import refreshViews, showChart
 from MedEnhanceLib.VolumeJob import REMOVED, JobCallbacks, JobRequest, Target, VolumeJob
 from MedEnhanceLib.WorkerClient import RunCallbacks, WorkerFailure
 from MedEnhanceLib.WorkerSession import WorkerSession
-from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode
 
 TASK = "denoise-ct"
 
@@ -265,8 +266,6 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic: MedEnhanceLowDoseCTLogic | None = None
-        self._parameterNode: MedEnhanceLowDoseCTParameterNode | None = None
-        self._parameterNodeGuiTag: Any = None
 
     def setup(self) -> None:
         """Make the panel; called once, when the module is first opened."""
@@ -278,11 +277,10 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
         self.logic = MedEnhanceLowDoseCTLogic()
         self._makeSections()
         self._connect()
-        self.initializeParameterNode()
 
     def cleanup(self) -> None:
         """The panel goes for good."""
-        self._stopFollowing()
+        self.binding.follow(None)
         self.settings.stop()
         self.compare.stop()
         self.region.stop()
@@ -293,16 +291,12 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
         """The user opens the module."""
         self.initializeParameterNode()
 
-    def exit(self) -> None:
-        """The user goes to another module; a run goes on."""
-        self._stopFollowing()
-
     def onSceneStartClose(self, _caller: Any, _event: Any) -> None:
         self.logic.cancel()
         self.compare.stop()
         self.setParameterNode(None)
 
-    def onSceneEndClose(self, _caller: Any, _event: Any) -> None:
+    def onSceneReady(self, _caller: Any, _event: Any) -> None:
         if self.parent.isEntered:
             self.initializeParameterNode()
 
@@ -312,24 +306,17 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
 
     def setParameterNode(self, parameterNode: MedEnhanceLowDoseCTParameterNode | None) -> None:
         """Show these parameters; None shows none."""
-        self._stopFollowing()
-        self._parameterNode = parameterNode
+        self.binding.follow(parameterNode)
         if parameterNode is not None:
-            self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
-            self.addObserver(parameterNode.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified)
             self.model.choose(parameterNode.modelId)
-        self._onParametersModified()
 
-    def _stopFollowing(self) -> None:
-        if self._parameterNode is not None and self._parameterNodeGuiTag is not None:
-            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self.removeObserver(
-                self._parameterNode.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified
-            )
-        self._parameterNodeGuiTag = None
+    @property
+    def _parameterNode(self) -> MedEnhanceLowDoseCTParameterNode | None:
+        return self.binding.parameters
 
     def _makeSections(self) -> None:
         ui = self.ui
+        self.binding = ParameterBinding(ui, self._onParametersModified)
         self.input = InputSection(ui.inputMessageLabel)
         self.model = ModelSection(ui.modelComboBox, ui.modelCardBrowser, self._onModelChosen)
         self.model.setModels(self.logic.models().values())
@@ -348,7 +335,9 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
     def _connect(self) -> None:
         scene, events = slicer.mrmlScene, slicer.vtkMRMLScene
         self.addObserver(scene, events.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(scene, events.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, events.EndCloseEvent, self.onSceneReady)
+        # While a scene is read, parameters name nodes that the selectors do not know yet.
+        self.addObserver(scene, events.EndImportEvent, self.onSceneReady)
         self.addObserver(scene, events.NodeAboutToBeRemovedEvent, self._onNodeAboutToBeRemoved)
         self.ui.sampleDataButton.clicked.connect(self.onLoadSample)
         self.ui.installButton.clicked.connect(lambda: self.requirements.check(self._onParametersModified))
@@ -360,7 +349,7 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
             if selector.currentNode() is node:
                 selector.setCurrentNode(None)
 
-    def _onParametersModified(self, _caller: Any = None, _event: Any = None) -> None:
+    def _onParametersModified(self) -> None:
         """Bring what depends on the parameters up to date."""
         parameters, ui = self._parameterNode, self.ui
         inputVolume = parameters.inputVolume if parameters is not None else None
@@ -435,7 +424,7 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
         run = report["run"]
         self.model.rememberSeconds(run["model_id"], run["seconds"] / max(report["shape"][0], 1))
         self.controls.succeeded(_("Done in {seconds:.1f} s on {device} ({precision}).").format(**run))
-        if self._parameterNode is not None:
+        if self._parameterNode is not None:  # else the scene was closed meanwhile
             with slicer.util.NodeModify(self._parameterNode.parameterNode):
                 self._parameterNode.outputVolume = nodes["output"]
                 if "residual" in nodes:
@@ -451,6 +440,12 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
     def onLoadSample(self) -> None:
         """Load the built-in case and choose it."""
         self._parameterNode.inputVolume, _truth = loadSample()
+
+
+def _boundWidgets(ui: Any) -> dict[str, Any]:
+    """The widgets that show a parameter, by its name."""
+    named = ((widget.property(SlicerParameterNamePropertyName), widget) for widget in vars(ui).values())
+    return {name: widget for name, widget in named if name}
 
 
 def _dicomProvenance(volumeNode: Any) -> dict[str, Any]:

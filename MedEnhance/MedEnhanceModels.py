@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -22,7 +23,6 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 
-import slicer
 from medenhance.manifest import entry_to_json, load_manifest
 from MedEnhanceLib.BlockingRun import ask
 from MedEnhanceLib.ModelCard import cardHtml

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
 
+import slicer
 import vtk
 from slicer.i18n import tr as _
 
-import slicer
 from MedEnhanceLib.OutputNodes import nodesOfClass
 
 LAYOUT_ID = 76301  # any number that Slicer and other extensions do not use
@@ -71,7 +71,7 @@ class CompareLayout:
             composite.SetLabelVolumeID(None)
             composite.LinkedControlOn()
             composite.HotLinkedControlOn()
-        for view in VIEWS:
+        for view in VIEWS if original.GetImageData() is not None else ():
             self._aim(self._viewNode("vtkMRMLSliceNode", view), original, looking)
 
     def blend(self, original: Any, denoised: Any, opacity: float) -> None:
@@ -138,6 +138,8 @@ class CompareLayout:
 
     def _sliceOf(self, volumeNode: Any) -> int:
         """Index of the slice that a view of the user's shows, or of the middle one."""
+        if volumeNode.GetImageData() is None:
+            return 0
         count = volumeNode.GetImageData().GetDimensions()[2]
         for node in nodesOfClass(self._scene, "vtkMRMLSliceNode"):
             composite = self._scene.GetSingletonNode(node.GetLayoutName(), "vtkMRMLSliceCompositeNode")

@@ -47,8 +47,12 @@ class CompareSection:
 
     def stop(self) -> None:
         """Go back to the views as they were."""
-        self._flicker.setChecked(False)
+        self.stopFlicker()
         self._button.setChecked(False)
+
+    def stopFlicker(self) -> None:
+        """Show the two as the slider says."""
+        self._flicker.setChecked(False)
 
     def _onToggled(self, checked: bool) -> None:
         if checked:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 
-import slicer
 from MedEnhanceLib.DicomExportJob import newFolder
 from MedEnhanceLib.DicomSource import dicomFilesOf
 from MedEnhanceLib.RunControls import RunControls

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import slicer
+
 from MedEnhanceLib.OutputNodes import copyDisplay, newOutputNode, nodesOfClass
 from MedEnhanceLib.VolumeBridge import fillNode
 

@@ -84,13 +84,14 @@ def _modalityProblem(volumeNode: Any, wanted: str) -> str:
 
 def _spacingProblem(volumeNode: Any, accepted: dict[str, Any]) -> str:
     columns, rows, slices = volumeNode.GetSpacing()
-    sizes = [(_("pixel size"), size, accepted["spacing_mm"]) for size in (columns, rows)]
-    if volumeNode.GetImageData().GetDimensions()[2] > 1:
-        sizes.append((_("distance of slices"), slices, accepted["slice_spacing_mm"]))
-    for what, size, (low, high) in sizes:
+    (low, high), (lowest, highest) = accepted["spacing_mm"], accepted["slice_spacing_mm"]
+    for size in (columns, rows):
         if not low <= size <= high:
-            text = _("The {what} is {size:g} mm; this model takes {low:g} to {high:g} mm. Choose another series.")
-            return text.format(what=what, size=size, low=low, high=high)
+            text = _("The pixels are {size:g} mm wide; this model takes {low:g} to {high:g} mm. Choose another series.")
+            return text.format(size=size, low=low, high=high)
+    if volumeNode.GetImageData().GetDimensions()[2] > 1 and not lowest <= slices <= highest:
+        text = _("The slices are {size:g} mm apart; this model takes {low:g} to {high:g} mm. Choose another series.")
+        return text.format(size=slices, low=lowest, high=highest)
     return ""
 
 
@@ -110,8 +111,8 @@ def _valueProblem(volumeNode: Any, accepted: dict[str, Any]) -> str:
         return text.format(low=low, high=high, lowest=lowest, highest=highest)
     if accepted["modality"] == "CT" and modalityOf(volumeNode) is None and low >= 0 and high <= 255:
         text = _(
-            "The values run from {low:g} to {high:g} in a sample of the voxels: these are grey values or labels, not CT "
-            "numbers. Choose the CT in Hounsfield units (HU), where air is near -1000."
+            "The values run from {low:g} to {high:g} in a sample of the voxels: these are grey values or labels, not "
+            "CT numbers. Choose the CT in Hounsfield units (HU), where air is near -1000."
         )
         return text.format(low=low, high=high)
     return ""

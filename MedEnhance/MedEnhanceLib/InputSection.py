@@ -36,9 +36,13 @@ class InputSection:
             self._show([])
             return _("Select a model first.")
         problem = inputProblem(volumeNode, entry.accepted)
-        self._show([problem] if problem else inputWarnings(volumeNode, entry.trusted))
+        self._show([problem] if problem else _warnings(volumeNode, entry))
         return problem
 
     def _show(self, lines: list[str]) -> None:
         self._label.setText("".join(f"<p>⚠ {escape(line)}</p>" for line in lines))
         self._label.setVisible(bool(lines))
+
+
+def _warnings(volumeNode: Any, entry: ModelEntry) -> list[str]:
+    return inputWarnings(volumeNode, entry.trusted) if entry.trusted is not None else []

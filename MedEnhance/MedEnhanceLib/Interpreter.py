@@ -9,9 +9,9 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+import slicer
 from slicer.i18n import tr as _
 
-import slicer
 from medenhance import __version__
 from medenhance.errors import MedEnhanceError
 from MedEnhanceLib.Settings import WorkerSettings

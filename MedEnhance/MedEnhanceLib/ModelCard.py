@@ -67,6 +67,8 @@ def _starting(figures: dict[str, float], start: str) -> float | None:
 
 def _range(entry: ModelEntry) -> Iterator[str]:
     trusted = entry.trusted
+    if trusted is None:
+        return
     low, high = trusted.noise_sd_hu
     yield _("Noise of soft tissue in the input: {low:g} to {high:g} HU").format(low=low, high=high)
     low, high = trusted.spacing_mm

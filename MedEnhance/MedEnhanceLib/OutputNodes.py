@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
+
 from MedEnhanceLib.VolumeBridge import modalityOf, volumeArray, voxelSample
 
 _SOFT_TISSUE = (400.0, 40.0)  # window and level in HU, as CT is usually first looked at
@@ -12,7 +13,7 @@ _DISPLAYED_PERCENT = 99.5
 
 
 def nodesOfClass(scene: Any, className: str) -> list[Any]:
-    """All nodes of a class in this scene; `slicer.util.getNodesByClass` looks in Slicer's main scene whatever it is given."""
+    """All nodes of a class in this scene; `slicer.util.getNodesByClass` always looks in Slicer's main scene."""
     return [scene.GetNthNodeByClass(n, className) for n in range(scene.GetNumberOfNodesByClass(className))]
 
 

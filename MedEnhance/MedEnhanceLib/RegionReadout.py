@@ -65,7 +65,7 @@ class _Box:
 
 @dataclass(frozen=True)
 class _Selection:
-    """Which voxels of a grid lie in the box: ``inside`` among those of ``block``, every ``stride``-th along each axis."""
+    """Which voxels of a grid lie in the box: ``inside`` among those of ``block``, every ``stride``-th along an axis."""
 
     block: tuple[slice, ...]
     inside: np.ndarray
@@ -77,16 +77,19 @@ def regionStatistics(roiNode: Any, volumeNodes: Sequence[Any]) -> list[RegionSta
 
     Args:
         roiNode: Markups ROI; it may be turned, and lie under transforms, as may the volumes.
-        volumeNodes: Scalar volumes with an image.
+        volumeNodes: Scalar volumes.
 
     Returns:
-        One entry a volume; None where no voxel centre lies in the region.
+        One entry a volume; None where no voxel centre lies in the region, or there is no image.
     """
     box = _boxOf(roiNode)
     # Input, result and residual lie on one grid: the voxels are found once.
     selections: dict[str, _Selection | None] = {}
     found: list[RegionStatistics | None] = []
     for volumeNode in volumeNodes:
+        if volumeNode.GetImageData() is None:
+            found.append(None)
+            continue
         array = volumeArray(volumeNode)
         grid = f"{array.shape} {ijkToRas(volumeNode)} {volumeNode.GetTransformNodeID()}"
         if grid not in selections:
@@ -131,9 +134,7 @@ def _statistics(array: np.ndarray, selection: _Selection) -> RegionStatistics:
     return RegionStatistics(float(values.mean()), sd, noiseSd, values.size, selection.stride > 1)
 
 
-def _indexBounds(
-    volumeNode: Any, box: _Box, shape: tuple[int, ...], isLinear: bool
-) -> list[tuple[int, int]] | None:
+def _indexBounds(volumeNode: Any, box: _Box, shape: tuple[int, ...], isLinear: bool) -> list[tuple[int, int]] | None:
     """First and last + 1 index along K, J, I that the box can reach; None when it misses the volume."""
     import numpy as np
 
@@ -178,7 +179,7 @@ def _insideWarped(volumeNode: Any, box: _Box, indices: list[np.ndarray]) -> np.n
 
 
 def _noiseSd(block: np.ndarray, inside: np.ndarray) -> float | None:
-    """Pooled over the slices, each with a least-squares plane of its own; all slices at once, as there may be hundreds."""
+    """Pooled over the slices, each with a least-squares plane of its own; all at once, as there may be hundreds."""
     import numpy as np
 
     weight = inside.astype(np.float64)

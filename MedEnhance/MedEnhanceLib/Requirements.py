@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import slicer
 from slicer.i18n import tr as _
 
-import slicer
 from medenhance.errors import MedEnhanceError
 from MedEnhanceLib.PackageProbe import (
     REQUIREMENTS,

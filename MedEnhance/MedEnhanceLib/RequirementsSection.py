@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import slicer
 from slicer.i18n import tr as _
 
-import slicer
 from medenhance import __version__
 from medenhance.errors import MedEnhanceError
 from MedEnhanceLib.Interpreter import workerCommand

@@ -81,6 +81,7 @@ class RoundTrip:
         options: The request's other options.
         means: Worker, pump and folder.
         callbacks: Are told how it goes.
+        modality: DICOM modality, where the node itself does not tell.
 
     Attributes:
         isActive: Its end has not been told yet.
@@ -94,7 +95,9 @@ class RoundTrip:
         options: dict[str, Any],
         means: Means,
         callbacks: TripCallbacks,
+        modality: str | None = None,
     ) -> None:
+        self._modality = modality
         self._volumeNode, self._task, self._names, self._options = volumeNode, task, list(names), options
         self._means, self._callbacks = means, callbacks
         self._folder = Path(tempfile.mkdtemp(prefix="medenhance-", dir=means.temporaryFolder))
@@ -106,7 +109,7 @@ class RoundTrip:
         """Begin; the callbacks tell the rest."""
         self.isActive = True
         self._callbacks.progress(PREPARE, 0.0, None)
-        steps = exportSteps(self._volumeNode, self._file("input"))
+        steps = exportSteps(self._volumeNode, self._file("input"), self._modality)
         self._pumpRun = self._means.pump.run(steps, self._send, self._failedHere, self._reporter(PREPARE))
 
     def cancel(self) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from slicer.i18n import tr as _
-
 import slicer
+from slicer.i18n import tr as _
 
 MODULE_FOLDER = Path(__file__).parents[1]
 LOW_DOSE = MODULE_FOLDER / "medenhance" / "resources" / "demo_low_dose.nrrd"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import slicer
 import vtk
 from slicer.i18n import tr as _
-
-import slicer
 
 
 class SceneWatch:

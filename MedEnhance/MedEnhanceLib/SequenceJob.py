@@ -11,6 +11,7 @@ from MedEnhanceLib.OutputNodes import placeBeside
 from MedEnhanceLib.Provenance import setProvenance
 from MedEnhanceLib.RoundTrip import Means, RoundTrip, TripCallbacks
 from MedEnhanceLib.SceneWatch import SceneWatch
+from MedEnhanceLib.VolumeBridge import modalityOf
 from MedEnhanceLib.VolumeJob import REMOVED, JobCallbacks, JobRequest, subjectHierarchy
 from MedEnhanceLib.WorkerClient import WorkerFailure
 
@@ -60,13 +61,15 @@ class SequenceJob:
     def _next(self) -> None:
         told = TripCallbacks(self._progress, self._warning, self._done, self._failed, self._cancelled)
         frame, request = self._source.frame(self._index), self._request
-        self._trip = RoundTrip(frame, request.task, request.targets, request.options, self._means, told)
+        # A frame lies in the sequence's own scene, where nothing says that it is a CT.
+        modality = modalityOf(request.inputNode)
+        self._trip = RoundTrip(frame, request.task, request.targets, request.options, self._means, told, modality)
         self._trip.start()
 
     def _done(self, arrays: dict[str, Any], result: dict[str, Any]) -> None:
         for name, target in self._request.targets.items():
             node = self._results[name].add(self._index, arrays.pop(name))
-            setProvenance(node, result["report"], self._request.inputNode, target.what)
+            setProvenance(node, result["report"], None, target.what)
         self._reports.append(result["report"])
         if self._index < self._source.numFrames:
             self._next()

@@ -7,9 +7,9 @@ from typing import Any
 
 import ctk
 import qt
+import slicer
 from slicer.i18n import tr as _
 
-import slicer
 from MedEnhanceLib.Interpreter import checkInterpreter
 from MedEnhanceLib.Settings import WorkerSettings, readSettings, writeSettings
 from MedEnhanceLib.WorkerLog import WorkerLog

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import slicer
 import vtk
 from slicer.i18n import tr as _
 
-import slicer
 from MedEnhanceLib.OutputNodes import nodesOfClass
 
 # Marks our nodes, so that a second report takes their place.

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import slicer
 import vtk
 from slicer.i18n import tr as _
 
-import slicer
 from medenhance.errors import MedEnhanceError
 from MedEnhanceLib.VolumeFile import CHUNK_BYTES, readSteps, writeSteps
 
@@ -63,13 +63,18 @@ def modalityOf(volumeNode: Any) -> str | None:
     return volumeNode.GetAttribute("DICOM.Modality") or _modalityOfItem(volumeNode)
 
 
-def exportSteps(volumeNode: Any, path: str | Path) -> Iterator[float]:
-    """Write a volume node as `writeSteps` does, with its modality.
+def exportSteps(volumeNode: Any, path: str | Path, modality: str | None = None) -> Iterator[float]:
+    """Write a volume node as `writeSteps` does.
+
+    Args:
+        volumeNode: Scalar volume.
+        path: The file.
+        modality: For a frame of a sequence, that of the volume which shows it; None takes `modalityOf` the node.
 
     Raises:
         MedEnhanceError: input-unsuitable (see `volumeArray`), disk-full, output-refused.
     """
-    yield from writeSteps(volumeArray(volumeNode), ijkToRas(volumeNode), path, modalityOf(volumeNode))
+    yield from writeSteps(volumeArray(volumeNode), ijkToRas(volumeNode), path, modality or modalityOf(volumeNode))
 
 
 def importSteps(path: str | Path, inputNode: Any, outputNode: Any) -> Iterator[float]:
@@ -143,7 +148,8 @@ def releaseSteps(image: Any) -> Iterator[float]:
 
 def _modalityOfItem(volumeNode: Any) -> str | None:
     scene = volumeNode.GetScene()
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene) if scene is not None else None
+    # Not GetSubjectHierarchyNode, which would add one to a sequence's own scene.
+    hierarchy = scene.GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode") if scene is not None else None
     item = hierarchy.GetItemByDataNode(volumeNode) if hierarchy is not None else 0
     name = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMSeriesModalityAttributeName()
     return (hierarchy.GetItemAttribute(item, name) or None) if item else None
@@ -159,7 +165,7 @@ def _scalars(array: np.ndarray) -> Any:
         owner = owner.base if isinstance(owner, np.ndarray) else owner.obj
     if isinstance(owner, vtk.vtkDataArray) and owner.GetReferenceCount() == 1 and array.flags.c_contiguous:
         whole = vtk_to_numpy(owner)
-        if whole.size == array.size and whole.ctypes.data == array.ctypes.data and whole.dtype == array.dtype:
+        if whole.size == array.size and whole.dtype == array.dtype:
             return owner
     return numpy_to_vtk(np.ascontiguousarray(array).reshape(-1), deep=True)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import slicer
+
 from MedEnhanceLib.OutputNodes import copyDisplay, newOutputNode, placeBeside
 from MedEnhanceLib.Provenance import setProvenance
 from MedEnhanceLib.RoundTrip import Means, RoundTrip, TripCallbacks, failureOf

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import qt
-
 import slicer
+
 from MedEnhanceLib.Interpreter import workerCommand
 from MedEnhanceLib.Pump import Pump
 from MedEnhanceLib.QtTransport import QtTransport

@@ -20,8 +20,9 @@ install()  # now: test files import MedEnhanceLib, which imports qt and slicer.i
 def host() -> Iterator[Host]:
     """A Slicer with an empty scene.
 
-    After the test it fails it for what a user would have seen or lost: an exception in a handler, a dialog nobody asked for, an
-    answer nobody needed, a process or a temporary file left behind. A test that means an error empties ``host.errors``.
+    After the test it fails it for what a user would have seen or lost: an exception in a handler, a dialog nobody asked
+    for, an answer nobody needed, a process or a temporary file left behind. A test that means an error empties
+    ``host.errors``.
     """
     made = install()
     made.renew()

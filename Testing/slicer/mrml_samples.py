@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
+
 from medenhance_host import install
 
 install()  # before any MedEnhanceLib import: it provides slicer.i18n and the folder of our modules
@@ -19,6 +20,20 @@ STRANGE_NAME = "CT Schädel 头部 é"
 SCALAR_TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
 SPACING_MM = (0.4882812, 0.7000001, 2.3999999)
 ORIGIN_MM = (-123.456789, 77.7, -1.0 / 3.0)
+# As the worker answers, but for the measurements.
+REPORT = {
+    "run": {
+        "model_id": "redcnn-compact",
+        "model_version": "1.0.0",
+        "weights_sha256": "ab" * 32,
+        "strength": 0.8,
+        "precision": "fp32",
+        "device": "cpu",
+        "seconds": 1.5,
+        "peak_memory_mb": None,
+    },
+    "warnings": ['Größe: "1" & <2>; é 像素: 5 %', "second"],
+}
 # A tilted gantry: K is not orthogonal to J; and all of it is turned.
 _TURN = vtk.vtkTransform()
 _TURN.RotateZ(21.3)

@@ -11,7 +11,11 @@ from medenhance.image_files import read_image
 from MedEnhanceLib.DicomSource import dicomFilesOf
 from MedEnhanceLib.VolumeBridge import exportSteps, volumeArray
 
-DICOM_GROUPS = ["head_ct/ge_hispeed_tilt_variable_spacing", "body_ct/siemens_abdomen_j2k_20slices", "body_ct/dcmqi_ct_3slice"]
+DICOM_GROUPS = [
+    "head_ct/ge_hispeed_tilt_variable_spacing",
+    "body_ct/siemens_abdomen_j2k_20slices",
+    "body_ct/dcmqi_ct_3slice",
+]
 
 
 class Database:

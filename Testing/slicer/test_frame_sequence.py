@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
-from mrml_samples import filled, ijkToRas, linearTransform, newScene, ramp
+from mrml_samples import REPORT, filled, finish, ijkToRas, linearTransform, newScene, ramp
 
 from MedEnhanceLib.FrameSequence import FrameResults, sequenceOf
 from MedEnhanceLib.Provenance import provenanceOf, setProvenance
-from MedEnhanceLib.VolumeBridge import volumeArray
-from test_provenance import REPORT
+from MedEnhanceLib.VolumeBridge import exportSteps, volumeArray
 
 NUM_FRAMES = 3
 
@@ -69,6 +68,16 @@ def test_the_frames_are_those_of_the_sequence(proxy):
         np.testing.assert_array_equal(volumeArray(source.frame(k)), ramp() + k)
 
 
+def test_looking_at_a_frame_adds_nothing_to_the_sequence(proxy, tmp_path):
+    frame = sequenceOf(proxy).frame(1)
+    before = frame.GetScene().GetNumberOfNodes()
+    finish(exportSteps(frame, tmp_path / "frame.nrrd"))
+    assert b"modality" not in (tmp_path / "frame.nrrd").read_bytes()
+    finish(exportSteps(frame, tmp_path / "frame.nrrd", "CT"))
+    assert b"MedEnhance_modality:=CT" in (tmp_path / "frame.nrrd").read_bytes()
+    assert frame.GetScene().GetNumberOfNodes() == before
+
+
 def test_nothing_enters_the_scene_before_the_end(scene, proxy):
     before = scene.GetNumberOfNodes()
     results(sequenceOf(proxy))
@@ -86,6 +95,9 @@ def test_the_result_moves_with_the_input(scene, proxy, logic):
         logic.UpdateProxyNodesFromSequences(source.browserNode)
         np.testing.assert_array_equal(volumeArray(shown), -(ramp() + k))
         np.testing.assert_array_equal(volumeArray(proxy), ramp() + k)
+        # Shown, not copied: a copy of a large frame takes a third of a second.
+        frame = sequenceOf(shown).frame(k)
+        assert volumeArray(shown).ctypes.data == volumeArray(frame).ctypes.data
         np.testing.assert_array_equal(ijkToRas(shown), ijkToRas(source.frame(k)))
         assert provenanceOf(shown)["model_id"] == "redcnn-compact"
     assert source.browserNode.GetSequenceNode(shown).GetName() == "heart 心 denoised"

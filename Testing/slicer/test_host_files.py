@@ -79,8 +79,8 @@ def test_layouts_bring_their_views(host):
 
     manager, node = slicer.app.layoutManager(), slicer.app.layoutManager().layoutLogic().GetLayoutNode()
     views = "".join(
-        f'<item><view class="vtkMRMLSliceNode" singletontag="{name}"><property name="orientation" action="default">Axial'
-        "</property></view></item>"
+        f'<item><view class="vtkMRMLSliceNode" singletontag="{name}"><property name="orientation" action="default">'
+        "Axial</property></view></item>"
         for name in ("Left", "Right")
     )
     node.AddLayoutDescription(901, f'<layout type="horizontal">{views}</layout>')

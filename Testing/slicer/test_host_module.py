@@ -85,6 +85,27 @@ def test_an_error_behind_a_button_is_shown_and_reported(panel, host):
     host.errors.clear()
 
 
+def test_an_error_in_an_observer_is_reported(panel, host, capfd):
+    import slicer
+
+    def observed(caller, event):
+        raise KeyError("observer")
+
+    panel.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, observed)
+    volume("ct")
+    assert {type(error) for error, _ in host.errors} == {KeyError}
+    host.errors.clear()
+
+
+def test_the_longest_hold_of_the_main_thread_is_measured(panel, host):
+    import time
+
+    panel.ui.residualCheckBox.toggled.connect(lambda: time.sleep(0.06))
+    host.forgetCalls()
+    panel.ui.residualCheckBox.click()
+    assert host.longestCall[1] >= 0.06
+
+
 def test_a_dialog_that_nobody_expected_is_written_down(panel, host):
     panel.ui.applyButton.click()
     assert [shown.kind for shown in host.dialogs.unexpected] == ["ctkMessageBox"]

@@ -8,7 +8,8 @@ from typing import Annotated, Optional
 
 import pytest
 
-from medenhance_host.parameter_node import Choice, Maximum, Minimum, WithinRange, parameterNodeWrapper
+from medenhance_host.parameter_node import parameterNodeWrapper
+from medenhance_host.stored_types import Choice, Maximum, Minimum, WithinRange
 
 
 @pytest.fixture
@@ -181,10 +182,20 @@ def widgets():
 
 @pytest.mark.parametrize(
     "pair",
-    ["slider without bounds", "integer in a double box", "float in a spin box", "text without choices", "subclass of a combo box",
-     "path in a line edit", "text in a path edit", "text in a plain text edit", "bool in a tool button", "node in a combo box",
-     "text in a label"],
-)  # fmt: skip
+    [
+        "slider without bounds",
+        "integer in a double box",
+        "float in a spin box",
+        "text without choices",
+        "subclass of a combo box",
+        "path in a line edit",
+        "text in a path edit",
+        "text in a plain text edit",
+        "bool in a tool button",
+        "node in a combo box",
+        "text in a label",
+    ],
+)
 def test_pairs_that_slicer_does_not_bind_fail(node, host, pair):
     widget, kind = widgets()[pair]
     parameters = wrapped(node, value=kind, default={"value": "a"} if pair == "subclass of a combo box" else None)

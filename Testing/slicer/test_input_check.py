@@ -6,14 +6,19 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from mrml_samples import STRANGE_NAME, filled, newScene, ramp, timeMs
+from mrml_samples import STRANGE_NAME, filled, newScene, timeMs
 
 from medenhance.manifest import load_manifest
 from MedEnhanceLib.InputCheck import inputProblem, inputWarnings
 from MedEnhanceLib.Provenance import setProvenance
 
 ENTRY = next(iter(load_manifest().values()))
-ACCEPTED = {"modality": "CT", "spacing_mm": (0.1, 5.0), "slice_spacing_mm": (0.05, 50.0), "value_range": (-32768.0, 65535.0)}
+ACCEPTED = {
+    "modality": "CT",
+    "spacing_mm": (0.1, 5.0),
+    "slice_spacing_mm": (0.05, 50.0),
+    "value_range": (-32768.0, 65535.0),
+}
 TRUSTED = {"spacing_mm": (0.45, 0.97)}
 
 
@@ -47,7 +52,7 @@ def test_the_entries_of_the_manifest_are_taken_as_they_are(scene):
     assert inputProblem(node, ENTRY.accepted) == ""
     assert inputWarnings(node, ENTRY.trusted) == []
     node.SetSpacing(9.0, 9.0, 1.0)
-    assert "pixel size is 9 mm" in inputProblem(node, ENTRY.accepted)
+    assert "pixels are 9 mm" in inputProblem(node, ENTRY.accepted)
 
 
 def test_nothing_and_an_empty_volume_are_refused(scene):
@@ -80,7 +85,12 @@ def test_another_modality_is_refused_by_name(scene):
 
 
 @pytest.mark.parametrize(
-    ("spacing", "said"), [((0.05, 0.5, 1.0), "pixel size is 0.05"), ((0.5, 6.0, 1.0), "pixel size is 6"), ((0.5, 0.5, 60.0), "distance of slices is 60")]
+    ("spacing", "said"),
+    [
+        ((0.05, 0.5, 1.0), "pixels are 0.05 mm"),
+        ((0.5, 6.0, 1.0), "pixels are 6 mm"),
+        ((0.5, 0.5, 60.0), "slices are 60 mm apart"),
+    ],
 )
 def test_voxels_of_a_size_that_the_model_cannot_take_are_refused(scene, spacing, said):
     node = filled(body(), scene)

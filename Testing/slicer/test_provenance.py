@@ -3,23 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from mrml_samples import filled, newScene, ramp, strangeFolder
+from mrml_samples import REPORT, filled, newScene, ramp, strangeFolder
 
 from MedEnhanceLib.Provenance import provenanceOf, setProvenance
-
-REPORT = {
-    "run": {
-        "model_id": "redcnn-compact",
-        "model_version": "1.0.0",
-        "weights_sha256": "ab" * 32,
-        "strength": 0.8,
-        "precision": "fp32",
-        "device": "cpu",
-        "seconds": 1.5,
-        "peak_memory_mb": None,
-    },
-    "warnings": ['Größe: "1" & <2>; é 像素: 5 %', "second"],
-}
 
 
 @pytest.fixture

@@ -54,6 +54,31 @@ def asDrawn(region, volume, array):
     return np.array(values, dtype=np.float64)
 
 
+def test_a_box_that_was_counted_by_hand(scene):
+    array = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
+    volume = upright(scene, array)
+    # i in 1..3, j in 2..3, k = 1: the faces lie half a voxel outside of their centres.
+    region = roi(scene, (2.0, 5.0, 3.0), (3.0, 4.0, 3.0))
+    found = regionStatistics(region, [volume])[0]
+    values = array[1, 2:4, 1:4].astype(float)
+    assert found.numVoxels == 6
+    assert found.mean == values.mean()
+    assert found.sd == pytest.approx(values.std(ddof=1))
+    assert found.noiseSd is None
+    assert not found.isSampled
+
+
+def test_a_voxel_on_the_face_is_inside(scene):
+    volume = upright(scene, ramp((3, 3, 3)), (1.0, 1.0, 1.0))
+    assert regionStatistics(roi(scene, (1.0, 1.0, 1.0), (2.0, 2.0, 2.0)), [volume])[0].numVoxels == 27
+    assert regionStatistics(roi(scene, (1.0, 1.0, 1.0), (1.99, 2.0, 2.0)), [volume])[0].numVoxels == 9
+
+
+def test_one_voxel_has_no_spread(scene):
+    found = regionStatistics(roi(scene, (1, 2, 3), (0.5, 0.5, 0.5)), [upright(scene, ramp((3, 3, 3)))])[0]
+    assert (found.numVoxels, found.mean, found.sd, found.noiseSd) == (1, ramp((3, 3, 3))[1, 1, 1], 0.0, None)
+
+
 @pytest.mark.parametrize("volumeParent", ["none", "linear", "warped"])
 @pytest.mark.parametrize("roiParent", ["none", "linear", "nested"])
 def test_oblique_boxes_and_transforms_agree_with_slicer(scene, volumeParent, roiParent):
@@ -111,6 +136,8 @@ def test_a_box_elsewhere_and_a_box_that_is_not_placed_find_nothing(scene):
     assert regionStatistics(roi(scene, (100.0, 0.0, 0.0), (5.0, 5.0, 5.0)), [volume]) == [None]
     assert regionStatistics(scene.AddNewNodeByClass("vtkMRMLMarkupsROINode"), [volume, volume]) == [None, None]
     assert regionStatistics(roi(scene, (0.5, 1.0, 1.5), (0.1, 0.1, 0.1)), [volume]) == [None]
+    empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+    assert regionStatistics(roi(scene, (1.0, 2.0, 3.0), (5.0, 5.0, 5.0)), [empty, volume])[0] is None
 
 
 def test_volumes_on_different_grids_are_each_measured_on_their_own(scene):
@@ -118,6 +145,11 @@ def test_volumes_on_different_grids_are_each_measured_on_their_own(scene):
     far.SetOrigin(50.0, 0.0, 0.0)
     found = regionStatistics(roi(scene, (1.0, 2.0, 3.0), (10.0, 10.0, 10.0)), [near, far, near])
     assert found[0] == found[2] is not None
+    assert found[1] is None
+    moved = upright(scene, ramp((3, 3, 3)))
+    moved.SetAndObserveTransformNodeID(linearTransform(scene).GetID())
+    found = regionStatistics(roi(scene, (1.0, 2.0, 3.0), (1.0, 1.0, 1.0)), [near, moved])
+    assert found[0] is not None
     assert found[1] is None
 
 

@@ -25,11 +25,30 @@ CORE_PARTS = {
     "medenhance.strict_json",
 }
 # Calls whose text a user reads: methods by name, and the positions of their text.
-SHOWN = {"setText": 0, "setToolTip": 0, "setWindowTitle": 0, "setPlainText": 0, "setHtml": 0, "setTitle": 0,
-         "errorDisplay": 0, "warningDisplay": 0, "infoDisplay": 0, "messageBox": 0, "addItem": 0,
-         "confirmOkCancelDisplay": 0, "confirmYesNoDisplay": 0, "confirmRetryCloseDisplay": 0, "tryWithErrorDisplay": 0,
-         "showStatusMessage": 0, "getOpenFileName": 1, "getSaveFileName": 1, "getExistingDirectory": 1, "getText": 1,
-         "setHorizontalHeaderLabels": 0, "setHeaderLabels": 0}  # fmt: skip
+SHOWN = {
+    "setText": 0,
+    "setToolTip": 0,
+    "setWindowTitle": 0,
+    "setPlainText": 0,
+    "setHtml": 0,
+    "setTitle": 0,
+    "errorDisplay": 0,
+    "warningDisplay": 0,
+    "infoDisplay": 0,
+    "messageBox": 0,
+    "addItem": 0,
+    "confirmOkCancelDisplay": 0,
+    "confirmYesNoDisplay": 0,
+    "confirmRetryCloseDisplay": 0,
+    "tryWithErrorDisplay": 0,
+    "showStatusMessage": 0,
+    "getOpenFileName": 1,
+    "getSaveFileName": 1,
+    "getExistingDirectory": 1,
+    "getText": 1,
+    "setHorizontalHeaderLabels": 0,
+    "setHeaderLabels": 0,
+}
 SHOWN_PROPERTIES = {
     "text",
     "toolTip",
@@ -39,6 +58,18 @@ SHOWN_PROPERTIES = {
     "acknowledgementText",
     "plainText",
     "placeholderText",
+}
+# Functions of slicer.util with a shared default, and the place of that argument.
+PROPERTIES_AT = {
+    "loadNodeFromFile": 3,
+    "exportNode": 3,
+    "saveNode": 3,
+    "saveScene": 2,
+    "loadScene": 2,
+    "loadVolume": 2,
+    "loadLabelVolume": 2,
+    "loadSegmentation": 2,
+    "loadSequence": 2,
 }
 PURE = ("WorkerTransport", "SubprocessTransport", "WorkerClient", "WorkerLog", "Pump")
 
@@ -124,8 +155,15 @@ def test_translated_texts_are_literals(path):
             assert literal, f"{path.name}:{node.lineno}: {ast.unparse(node)}"
 
 
-@pytest.mark.parametrize("text", ['label.setText("Done")', 'label.setText(f"<b>{x} slices</b>")', 'button.toolTip = "Stop"',
-                                  'box.setText("not done" if x else _("c"))'])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        'label.setText("Done")',
+        'label.setText(f"<b>{x} slices</b>")',
+        'button.toolTip = "Stop"',
+        'box.setText("not done" if x else _("c"))',
+    ],
+)
 def test_untranslated_texts_are_found(text):
     assert [one for node in shownNodes(ast.parse(text)) for one in plainTexts(node)]
 
@@ -134,11 +172,10 @@ def test_untranslated_texts_are_found(text):
 def test_nothing_shares_the_default_properties_of_slicer_util(path):
     """loadVolume and its like have one dictionary as their default; what a caller puts into it stays for the next."""
     for node in ast.walk(sources.tree(path)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr in ("loadNodeFromFile", "saveNode", "saveScene", "loadScene", "exportNode"):
-                count = 3 if node.func.attr in ("loadNodeFromFile", "exportNode", "saveNode") else 2
-                given = len(node.args) >= count or any(one.arg == "properties" for one in node.keywords)
-                assert given, f"{path.name}:{node.lineno}: pass properties={{}}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in PROPERTIES_AT:
+            count = PROPERTIES_AT[node.func.attr]
+            given = len(node.args) >= count or any(one.arg == "properties" for one in node.keywords)
+            assert given, f"{path.name}:{node.lineno}: pass properties={{}}"
 
 
 def listed() -> set[str]:

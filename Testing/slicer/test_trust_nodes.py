@@ -60,7 +60,15 @@ def test_the_plot_holds_the_spectra_of_the_report(scene, report):
 def test_a_second_report_takes_the_place_of_the_first(scene, report):
     chart = plotNodes(scene, report, "first")
     count = scene.GetNumberOfNodes()
-    unit = {**report, "noise_power_before": {**report["noise_power_before"], "unit": "px^-1", "power": [7.0] * 5, "frequency": [1.0] * 5}}
+    unit = {
+        **report,
+        "noise_power_before": {
+            **report["noise_power_before"],
+            "unit": "px^-1",
+            "power": [7.0] * 5,
+            "frequency": [1.0] * 5,
+        },
+    }
     unit["noise_power_after"] = {**unit["noise_power_before"], "power": [3.0] * 5}
     assert plotNodes(scene, unit, "second") is chart
     assert scene.GetNumberOfNodes() == count

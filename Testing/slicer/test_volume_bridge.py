@@ -25,6 +25,7 @@ from mrml_samples import (
 )
 
 from medenhance.errors import MedEnhanceError
+from MedEnhanceLib import VolumeBridge
 from MedEnhanceLib.OutputNodes import copyDisplay, newOutputNode
 from MedEnhanceLib.VolumeBridge import (
     exportSteps,
@@ -160,6 +161,10 @@ def test_voxels_that_were_read_are_taken_over_and_others_are_copied(scene):
     flipped[:] = ramp()
     fillNode(flipped[::-1, ::-1, ::-1], source, target)
     np.testing.assert_array_equal(volumeArray(target), ramp()[::-1, ::-1, ::-1])
+    cube = newVoxels((4, 4, 4), "int16")
+    cube[:] = np.arange(64).reshape(4, 4, 4)
+    fillNode(cube.T, filled(cube, scene), target)
+    np.testing.assert_array_equal(volumeArray(target), np.arange(64).reshape(4, 4, 4).T)
 
 
 def test_the_voxels_outlive_everything_that_brought_them(scene):
@@ -184,7 +189,18 @@ def test_a_sample_is_small_and_spread_evenly():
     np.testing.assert_array_equal(voxelSample(array, array.size), array)
 
 
-def test_the_image_that_was_there_is_given_back_unless_it_is_used_elsewhere(scene):
+def test_filling_computes_no_window(scene):
+    source, target = filled(ramp(), scene), filled(ramp(), scene)
+    target.CreateDefaultDisplayNodes()
+    before = target.GetDisplayNode().GetWindow()
+    assert target.GetDisplayNode().GetAutoWindowLevel()
+    fillNode(ramp() // 7, source, target)
+    assert target.GetDisplayNode().GetWindow() == before
+    assert not target.GetDisplayNode().GetAutoWindowLevel()
+
+
+def test_the_image_that_was_there_is_given_back_unless_it_is_used_elsewhere(scene, monkeypatch):
+    monkeypatch.setattr(VolumeBridge, "CHUNK_BYTES", 48)
     source, target, other = filled(ramp(), scene), filled(ramp() + 1, scene), filled(ramp(), scene)
     used = fillNode(ramp(), source, target)
     other.SetAndObserveImageData(used)
@@ -192,6 +208,7 @@ def test_the_image_that_was_there_is_given_back_unless_it_is_used_elsewhere(scen
     np.testing.assert_array_equal(volumeArray(other), ramp() + 1)
     unused = fillNode(ramp(), source, target)
     finish(releaseSteps(unused))
+    assert unused.GetPointData().GetScalars().GetNumberOfTuples() < 48
     assert list(releaseSteps(None)) == []
 
 
@@ -222,7 +239,9 @@ def test_no_call_takes_long_for_a_large_volume(tmp_path, scene):
 
         assert longestStepMs(reading()) < LONGEST_CALL_MS
         old = []
-        assert timeMs(lambda arrays=arrays, old=old: old.append(fillNode(arrays.pop(), source, target))) < LONGEST_CALL_MS
+        assert (
+            timeMs(lambda arrays=arrays, old=old: old.append(fillNode(arrays.pop(), source, target))) < LONGEST_CALL_MS
+        )
         assert timeMs(lambda: copyDisplay(source, target)) < LONGEST_CALL_MS
         assert timeMs(lambda: copyDisplay(source, target, symmetricAroundZero=True)) < LONGEST_CALL_MS
 

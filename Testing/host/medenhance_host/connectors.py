@@ -10,7 +10,7 @@ from typing import Any
 
 import slicer
 
-from medenhance_host.parameter_node import (
+from medenhance_host.stored_types import (
     PATH_TYPES,
     Choice,
     Decimals,

@@ -12,16 +12,37 @@ from PySide6.QtCore import QObject, Signal
 from medenhance_host.pythonqt import exposed
 
 TYPES_BY_SUFFIX = {
-    ".mrk.json": "MarkupsFile", ".fcsv": "MarkupsFile", ".seg.nrrd": "SegmentationFile", ".seq.nrrd": "SequenceFile",
-    ".seq.nhdr": "SequenceFile", ".nrrd": "VolumeFile", ".nhdr": "VolumeFile", ".nii": "VolumeFile", ".nii.gz": "VolumeFile",
-    ".mha": "VolumeFile", ".mhd": "VolumeFile", ".dcm": "VolumeFile", ".h5": "TransformFile", ".tfm": "TransformFile",
-    ".csv": "TableFile", ".tsv": "TableFile", ".txt": "TextFile", ".json": "TextFile", ".mrml": "SceneFile", ".mrb": "SceneFile",
-}  # fmt: skip
+    ".mrk.json": "MarkupsFile",
+    ".fcsv": "MarkupsFile",
+    ".seg.nrrd": "SegmentationFile",
+    ".seq.nrrd": "SequenceFile",
+    ".seq.nhdr": "SequenceFile",
+    ".nrrd": "VolumeFile",
+    ".nhdr": "VolumeFile",
+    ".nii": "VolumeFile",
+    ".nii.gz": "VolumeFile",
+    ".mha": "VolumeFile",
+    ".mhd": "VolumeFile",
+    ".dcm": "VolumeFile",
+    ".h5": "TransformFile",
+    ".tfm": "TransformFile",
+    ".csv": "TableFile",
+    ".tsv": "TableFile",
+    ".txt": "TextFile",
+    ".json": "TextFile",
+    ".mrml": "SceneFile",
+    ".mrb": "SceneFile",
+}
 STORED_CLASSES = {
-    "MarkupsFile": "vtkMRMLMarkupsNode", "TransformFile": "vtkMRMLTransformNode", "TableFile": "vtkMRMLTableNode",
-    "TextFile": "vtkMRMLTextNode", "SequenceFile": "vtkMRMLSequenceNode", "SegmentationFile": "vtkMRMLSegmentationNode",
-    "VolumeFile": "vtkMRMLVolumeNode", "ModelFile": "vtkMRMLModelNode",
-}  # fmt: skip
+    "MarkupsFile": "vtkMRMLMarkupsNode",
+    "TransformFile": "vtkMRMLTransformNode",
+    "TableFile": "vtkMRMLTableNode",
+    "TextFile": "vtkMRMLTextNode",
+    "SequenceFile": "vtkMRMLSequenceNode",
+    "SegmentationFile": "vtkMRMLSegmentationNode",
+    "VolumeFile": "vtkMRMLVolumeNode",
+    "ModelFile": "vtkMRMLModelNode",
+}
 
 
 class CoreIOManager(QObject):

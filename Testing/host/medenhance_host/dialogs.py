@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMessageBox
 from medenhance_host import pythonqt
 
 
-class UnexpectedDialog(AssertionError):
+class UnexpectedDialogError(AssertionError):
     """A dialog opened that no test had asked for; in Slicer the user would have been interrupted."""
 
 
@@ -63,7 +63,7 @@ class Dialogs:
         """The answer to a dialog; without one it is refused."""
         if not self._answers:
             self.unexpected.append(ShownDialog(kind, text, title, None))
-            raise UnexpectedDialog(f"{kind} opened: {title} {text}")
+            raise UnexpectedDialogError(f"{kind} opened: {title} {text}")
         answer = self._answers.popleft()
         answer = answer(subject) if callable(answer) else answer
         self.shown.append(ShownDialog(kind, text, title, answer))

@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,14 @@ class Host:
         self._folder: Path | None = None
         self.renew()
         atexit.register(self.shutDown)
+        # VTK and PySide6 report what observers and overridden methods raise through this hook, and go on.
+        sys.excepthook = self._raised
+
+    def _raised(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        from medenhance_host import pythonqt
+
+        sys.__excepthook__(kind, error, trace)
+        pythonqt.handlerErrors.append((error, "".join(traceback.format_exception(kind, error, trace))))
 
     @staticmethod
     def _wrapped(obj: Any) -> Any:
@@ -105,6 +114,7 @@ class Host:
         self.dialogs.clear()
         self.packages.clear()
         pythonqt.handlerErrors.clear()
+        pythonqt.handlerTimes.clear()
         self.removeFolder()
         self._folder = Path(tempfile.mkdtemp(prefix="medenhance-host-"))
         self.dicomDatabase = scenes.renew(self.app, self._folder)
@@ -126,6 +136,19 @@ class Host:
         from medenhance_host import pythonqt
 
         return pythonqt.handlerErrors
+
+    @property
+    def longestCall(self) -> tuple[str, float]:
+        """The handler that held the main thread longest since the test began: name and seconds."""
+        from medenhance_host import pythonqt
+
+        return max(pythonqt.handlerTimes, key=lambda one: one[1], default=("", 0.0))
+
+    def forgetCalls(self) -> None:
+        """Start measuring `longestCall` anew."""
+        from medenhance_host import pythonqt
+
+        pythonqt.handlerTimes.clear()
 
     def openModule(self, name: str) -> Any:
         """Load a module and enter its panel; returns its widget object, such as MedEnhanceLowDoseCTWidget."""

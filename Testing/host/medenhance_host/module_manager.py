@@ -161,7 +161,8 @@ class ModuleManager(QObject):
         """Run a module's file and make its module object; the panel waits until somebody asks for it."""
         name = path.stem
         spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None, path
+        assert spec.loader is not None, path
         code = importlib.util.module_from_spec(spec)
         sys.modules[name] = code
         spec.loader.exec_module(code)

@@ -9,28 +9,42 @@ from typing import Any
 import slicer
 import slicer.util
 
-from medenhance_host import ctk_widgets, mrml_widgets, parameter_node, scripted_module
+from medenhance_host import parameter_node, scripted_module, stand_ins, stored_types
 from medenhance_host.connectors import GuiConnector
+from medenhance_host.metaobject import qtClassOf
 from medenhance_host.module_manager import modulesNamespace, qSlicerScriptedLoadableModule
 from medenhance_host.packaging import packages, packagingModule
-from medenhance_host.pythonqt import PythonQtModule, qtClassOf, wrapperClass
+from medenhance_host.pythonqt import PythonQtModule, wrapperClass
 from medenhance_host.ui_loader import UiLoader
 
 PUBLIC_PARAMETER_NAMES = (
-    "Choice", "Decimals", "Default", "Exclude", "IsInstance", "Maximum", "Minimum", "NotNone", "SingleStep", "Validator",
-    "WithinRange", "SlicerParameterNamePropertyName", "findChildWidgetForParameter", "isParameterNodeWrapper",
-    "parameterNodeWrapper", "splitAnnotations", "unannotatedType",
-)  # fmt: skip
+    "Choice",
+    "Decimals",
+    "Default",
+    "Exclude",
+    "IsInstance",
+    "Maximum",
+    "Minimum",
+    "NotNone",
+    "SingleStep",
+    "Validator",
+    "WithinRange",
+    "SlicerParameterNamePropertyName",
+    "findChildWidgetForParameter",
+    "isParameterNodeWrapper",
+    "parameterNodeWrapper",
+    "splitAnnotations",
+    "unannotatedType",
+)
 
 
 def install() -> None:
     """Make them importable; once a process."""
-    ctk, mrml = ctk_widgets.ctkClasses(), mrml_widgets.mrmlClasses()
-    UiLoader.classes = {**ctk, **mrml}
+    UiLoader.classes = {**stand_ins.CTK, **stand_ins.SLICER}
     UiLoader.__name__ = "QUiLoader"
     sys.modules["qt"] = PythonQtModule("qt", qtClass)
-    sys.modules["ctk"] = PythonQtModule("ctk", ctk.get)
-    for name, kind in {**mrml, "qSlicerScriptedLoadableModule": qSlicerScriptedLoadableModule}.items():
+    sys.modules["ctk"] = PythonQtModule("ctk", stand_ins.CTK.get)
+    for name, kind in {**stand_ins.SLICER, "qSlicerScriptedLoadableModule": qSlicerScriptedLoadableModule}.items():
         setattr(slicer, name, wrapperClass(kind))
     addToSlicer("modules", modulesNamespace())
     addToSlicer("packaging", packagingModule())
@@ -38,7 +52,8 @@ def install() -> None:
     names = [name for name in vars(scripted_module) if name.startswith("ScriptedLoadable")]
     members = {name: getattr(scripted_module, name) for name in names}
     addToSlicer("ScriptedLoadableModule", moduleOf("slicer.ScriptedLoadableModule", __all__=names, **members))
-    members = {name: getattr(parameter_node, name) for name in PUBLIC_PARAMETER_NAMES}
+    known = {**vars(stored_types), **vars(parameter_node)}
+    members = {name: known[name] for name in PUBLIC_PARAMETER_NAMES}
     public = [*PUBLIC_PARAMETER_NAMES, "GuiConnector"]
     module = moduleOf("slicer.parameterNodeWrapper", __all__=public, GuiConnector=GuiConnector, **members)
     addToSlicer("parameterNodeWrapper", module)

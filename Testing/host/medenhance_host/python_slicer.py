@@ -1,4 +1,4 @@
-"""A program of the name PythonSlicer on the search path, which runs the Python of the tests, as Slicer brings its own."""
+"""A program named PythonSlicer on the search path, which runs the Python of the tests, as Slicer brings its own."""
 
 from __future__ import annotations
 

@@ -1,27 +1,34 @@
 """Real Qt objects behind the rules of PythonQt, Slicer's own Qt binding.
 
-PySide6 does the work; what a module sees is a wrapper that behaves as PythonQt's does: properties are attributes and not
-callable, wrapper classes do not inherit from one another, no attribute can be added to a C++ object, a handler gets as many
-arguments as it declares, an exception in a handler is reported and does not reach the sender, lists arrive as tuples.
+PySide6 does the work; what a module sees is a wrapper that behaves as PythonQt's does: properties are attributes and
+not callable, wrapper classes do not inherit from one another, no attribute can be added to a C++ object, a handler gets
+as many arguments as it declares, an exception in a handler is reported and does not reach the sender, lists arrive as
+tuples.
 """
 
 from __future__ import annotations
 
 import enum
 import functools
-import re
+import time
 import traceback
 import types
 import weakref
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import shiboken6
-from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
-from PySide6.QtCore import QByteArray, QMetaMethod, QMetaObject, QObject, SignalInstance
+from PySide6.QtCore import QObject, SignalInstance
+
+from medenhance_host.enum_value import EnumClass, EnumValue
+from medenhance_host.metaobject import asType, freshOf, indexOfSignal, isSoleSignal, propertyIndex, signals
 
 # What handlers raised, as (exception, traceback text); Slicer prints these and goes on.
 handlerErrors: list[tuple[BaseException, str]] = []
+
+# How long handlers held the main thread: (name, seconds) of the latest.
+handlerTimes: deque[tuple[str, float]] = deque(maxlen=100_000)
 
 _wrapperClasses: dict[type, PythonQtClass] = {}
 _wrappers: weakref.WeakValueDictionary[int, PythonQtInstance] = weakref.WeakValueDictionary()
@@ -30,39 +37,9 @@ replacedStatics: dict[str, dict[str, Callable[..., Any]]] = {}
 
 
 def exposed(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a method of a stand-in class as a slot or Q_INVOKABLE of the real class; others stay invisible to modules."""
+    """Mark a method of a stand-in class as a slot or Q_INVOKABLE of the real class; modules see no other."""
     function.isExposed = True  # type: ignore[attr-defined]
     return function
-
-
-class EnumValue(int):
-    """An enum or flag value: an int, as in PythonQt."""
-
-    member: Any
-
-    def __new__(cls, member: enum.Enum) -> EnumValue:
-        value = super().__new__(cls, member.value)
-        value.member = member
-        return value
-
-    def __or__(self, other: int) -> int:
-        return self._combined(other, lambda a, b: a | b)
-
-    def __and__(self, other: int) -> int:
-        return self._combined(other, lambda a, b: a & b)
-
-    __ror__ = __or__
-    __rand__ = __and__
-
-    def _combined(self, other: int, operate: Callable[[Any, Any], Any]) -> int:
-        if isinstance(other, EnumValue) and isinstance(self.member, enum.Flag):
-            return EnumValue(operate(self.member, other.member))
-        return operate(int(self), int(other))
-
-    def __repr__(self) -> str:
-        return f"{type(self.member).__name__}.{self.member.name}"
-
-    __str__ = __repr__
 
 
 def wrap(value: Any) -> Any:
@@ -107,28 +84,6 @@ def wrapObject(value: Any) -> PythonQtInstance:
     return wrapper
 
 
-def freshOf(value: QObject) -> QObject:
-    """The same object under its right class.
-
-    PySide6 does not notice when Qt deletes an object that Qt made; its Python half then stands for whatever is made at the
-    same address next, with the class of the dead one.
-    """
-    meta = value.metaObject()
-    while meta is not None and (right := qtClassOf(meta.className())) is None:
-        meta = meta.superClass()
-    if meta is None or right is type(value) or not type(value).__module__.startswith("PySide6"):
-        return value
-    pointer = shiboken6.getCppPointer(value)[0]
-    shiboken6.invalidate(value)
-    return shiboken6.wrapInstance(pointer, right)
-
-
-@functools.cache
-def qtClassOf(name: str) -> type | None:
-    """PySide6's class of a name."""
-    return next((getattr(one, name) for one in (QtWidgets, QtGui, QtCore, QtUiTools) if hasattr(one, name)), None)
-
-
 def wrapperClass(qtClass: type) -> PythonQtClass:
     """The PythonQt class of a PySide6 or stand-in class."""
     if qtClass not in _wrapperClasses:
@@ -147,10 +102,12 @@ class Handler:
     def __call__(self, *arguments: Any) -> None:
         if self.count is not None:
             arguments = arguments[: self.count]
+        begun = time.perf_counter()
         try:
             self.function(*(wrap(argument) for argument in arguments))
         except Exception as error:
             handlerErrors.append((error, traceback.format_exc()))
+        handlerTimes.append((getattr(self.function, "__qualname__", repr(self.function)), time.perf_counter() - begun))
 
 
 def declaredArguments(function: Callable[..., Any]) -> int | None:
@@ -286,22 +243,6 @@ def ofClass(name: str, value: Any) -> Any:
     return BoundMethod(name, value)
 
 
-class EnumClass:
-    """A named enum of a class, such as ``qt.QProcess.ExitStatus``; callable with an int."""
-
-    def __init__(self, meta: enum.EnumMeta) -> None:
-        self._meta = meta
-
-    def __call__(self, value: int) -> EnumValue:
-        return EnumValue(self._meta(int(value)))
-
-    def __getattr__(self, name: str) -> EnumValue:
-        try:
-            return EnumValue(self._meta[name])
-        except KeyError:
-            raise AttributeError(f"{self._meta.__name__} has no attribute named '{name}'") from None
-
-
 def pythonName(name: str) -> str:
     """PySide6's name of a method: PythonQt keeps ``exec_`` and ``print_``."""
     return {"exec_": "exec", "print_": "print"}.get(name, "no such name" if name in {"exec", "print"} else name)
@@ -399,7 +340,7 @@ class PythonQtInstance(metaclass=PythonQtClass):
     def _setProperty(self, obj: QObject, meta: Any, value: Any) -> None:
         if not meta.isWritable():
             raise AttributeError(f"Property '{meta.name()}' of {self.className()} object is not writable")
-        if not obj.setProperty(meta.name(), asType(meta.typeName(), value, meta.name())):
+        if not obj.setProperty(meta.name(), asType(meta.typeName(), unwrap(value), value, meta.name())):
             raise TypeError(
                 f"Property '{meta.name()}' of type '{meta.typeName()}' does not accept an object of type "
                 f"{type(value).__name__} ({value!r})"
@@ -420,69 +361,6 @@ class PythonQtInstance(metaclass=PythonQtClass):
         return f"{self.className()} (at: {id(self._qt):#x})"
 
 
-def propertyIndex(obj: QObject, name: str) -> int:
-    """Index of a Qt property; ``name`` is PythonQt's alias of ``objectName``."""
-    meta = obj.metaObject()
-    index = meta.indexOfProperty(name)
-    return meta.indexOfProperty("objectName") if index < 0 and name == "name" else index
-
-
-def asType(typeName: str, value: Any, name: str) -> Any:
-    """The value for a property of a simple type, where PythonQt converts; None is refused."""
-    accepted = {"bool": (int, float), "int": (int, float), "double": (int, float)}
-    if typeName == "QString":
-        if value is None:
-            raise TypeError(f"Property '{name}' of type 'QString' does not accept None")
-        return str(value)
-    if typeName in accepted:
-        if not isinstance(value, accepted[typeName]):
-            raise TypeError(f"Property '{name}' of type '{typeName}' does not accept {value!r}")
-        return {"bool": bool, "int": int, "double": float}[typeName](value)
-    return unwrap(value)
-
-
-def signals(obj: QObject, name: str) -> list[QMetaMethod]:
-    """The variants of a signal in the order of their declaration."""
-    meta = obj.metaObject()
-    methods = (meta.method(index) for index in range(meta.methodCount()))
-    return [
-        m
-        for m in methods
-        if m.methodType() == QMetaMethod.MethodType.Signal and bytes(m.name().data()).decode() == name
-    ]
-
-
-def isSoleSignal(obj: QObject, name: str) -> bool:
-    """Whether a signal has one variant; those without their default arguments do not count."""
-    kinds = {tuple(bytes(kind.data()) for kind in method.parameterTypes()) for method in signals(obj, name)}
-    longest = max(kinds, key=len)
-    return all(longest[: len(kind)] == kind for kind in kinds)
-
-
-def indexOfSignal(obj: QObject, signature: str) -> int:
-    """Index of a signal by its C++ signature; VTK pointers are Python objects here."""
-    return _indexOf(obj, signature, QMetaMethod.MethodType.Signal)
-
-
-def indexOfSlot(obj: QObject, signature: str) -> int:
-    """Index of a slot (or signal) by its C++ signature."""
-    return _indexOf(obj, signature, QMetaMethod.MethodType.Slot)
-
-
-def _indexOf(obj: QObject, signature: str, kind: QMetaMethod.MethodType) -> int:
-    meta = obj.metaObject()
-    text = bytes(QMetaObject.normalizedSignature(re.sub(r"vtk\w+\s*\*", "PyObject", signature)).data()).decode()
-    index = meta.indexOfMethod(text)
-    if index < 0:
-        return -1
-    found = meta.method(index).methodType()
-    return (
-        index
-        if found == kind or (kind == QMetaMethod.MethodType.Slot and found == QMetaMethod.MethodType.Signal)
-        else -1
-    )
-
-
 class PythonQtModule(types.ModuleType):
     """The modules ``qt`` and ``ctk``: wrapper classes by name."""
 
@@ -497,8 +375,3 @@ class PythonQtModule(types.ModuleType):
         if found is None:
             raise AttributeError(f"module '{self.__name__}' has no attribute '{name}'")
         return found if not isinstance(found, type) else wrapperClass(found)
-
-
-def bytesOf(value: Any) -> bytes:
-    """The bytes of a wrapped or plain QByteArray."""
-    return bytes(QByteArray(unwrap(value)).data())

@@ -121,7 +121,8 @@ UI = """<?xml version="1.0" encoding="UTF-8"?>
     <property name="text"><string>Input</string></property>
     <layout class="QFormLayout" name="form">
      <item row="0" column="1"><widget class="qMRMLNodeComboBox" name="inputSelector">
-      <property name="nodeTypes"><stringlist notr="true"><string>vtkMRMLScalarVolumeNode</string></stringlist></property>
+      <property name="nodeTypes">
+       <stringlist notr="true"><string>vtkMRMLScalarVolumeNode</string></stringlist></property>
       <property name="addEnabled"><bool>false</bool></property>
       <property name="noneEnabled"><bool>true</bool></property>
       <property name="SlicerParameterName" stdset="0"><string notr="true">inputVolume</string></property>
@@ -152,7 +153,8 @@ UI = """<?xml version="1.0" encoding="UTF-8"?>
      </widget></item>
     </layout>
    </widget></item>
-   <item><widget class="QPushButton" name="applyButton"><property name="text"><string>Apply</string></property></widget></item>
+   <item><widget class="QPushButton" name="applyButton">
+    <property name="text"><string>Apply</string></property></widget></item>
    <item><widget class="QProgressBar" name="progressBar"/></item>
   </layout>
  </widget>

@@ -9,11 +9,19 @@ import slicer
 import vtk
 
 LOGICS = {
-    "Colors": "vtkSlicerColorLogic", "Units": "vtkSlicerUnitsLogic", "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
-    "Volumes": "vtkSlicerVolumesLogic", "Markups": "vtkSlicerMarkupsLogic", "Tables": "vtkSlicerTablesLogic",
-    "Plots": "vtkSlicerPlotsLogic", "Sequences": "vtkSlicerSequencesLogic", "Segmentations": "vtkSlicerSegmentationsModuleLogic",
-    "Transforms": "vtkSlicerTransformLogic", "Models": "vtkSlicerModelsLogic", "Texts": "vtkSlicerTextsLogic",
-}  # fmt: skip
+    "Colors": "vtkSlicerColorLogic",
+    "Units": "vtkSlicerUnitsLogic",
+    "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
+    "Volumes": "vtkSlicerVolumesLogic",
+    "Markups": "vtkSlicerMarkupsLogic",
+    "Tables": "vtkSlicerTablesLogic",
+    "Plots": "vtkSlicerPlotsLogic",
+    "Sequences": "vtkSlicerSequencesLogic",
+    "Segmentations": "vtkSlicerSegmentationsModuleLogic",
+    "Transforms": "vtkSlicerTransformLogic",
+    "Models": "vtkSlicerModelsLogic",
+    "Texts": "vtkSlicerTextsLogic",
+}
 
 
 class DicomDatabase(dict[str, str]):

@@ -14,9 +14,21 @@ from pathlib import Path
 from medenhance_host.host import SOURCE_TREE, Host, install
 
 WIDTH = 460
-COLOURS = {"Window": 0x353535, "WindowText": 0xF0F0F0, "Base": 0x232323, "AlternateBase": 0x353535, "Text": 0xF0F0F0,
-           "Button": 0x404040, "ButtonText": 0xF0F0F0, "ToolTipBase": 0x353535, "ToolTipText": 0xF0F0F0,
-           "Highlight": 0x2A82DA, "HighlightedText": 0x000000, "Link": 0x5AA9F0, "PlaceholderText": 0x909090}  # fmt: skip
+COLOURS = {
+    "Window": 0x353535,
+    "WindowText": 0xF0F0F0,
+    "Base": 0x232323,
+    "AlternateBase": 0x353535,
+    "Text": 0xF0F0F0,
+    "Button": 0x404040,
+    "ButtonText": 0xF0F0F0,
+    "ToolTipBase": 0x353535,
+    "ToolTipText": 0xF0F0F0,
+    "Highlight": 0x2A82DA,
+    "HighlightedText": 0x000000,
+    "Link": 0x5AA9F0,
+    "PlaceholderText": 0x909090,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,8 +8,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # Widgets that a user operates; each needs a tool tip. Layouts and plain text do not.
-CONTROLS = ("Button", "ComboBox", "CheckBox", "Slider", "SliderWidget", "LineEdit", "PathLineEdit", "SpinBox", "TableWidget",
-            "TreeWidget", "ListWidget", "TextBrowser", "TextEdit", "PlainTextEdit", "ProgressBar")  # fmt: skip
+CONTROLS = (
+    "Button",
+    "ComboBox",
+    "CheckBox",
+    "Slider",
+    "SliderWidget",
+    "LineEdit",
+    "PathLineEdit",
+    "SpinBox",
+    "TableWidget",
+    "TreeWidget",
+    "ListWidget",
+    "TextBrowser",
+    "TextEdit",
+    "PlainTextEdit",
+    "ProgressBar",
+)
 
 
 class UiFile:

@@ -7,7 +7,7 @@ from typing import Any
 import slicer
 from PySide6.QtCore import QObject
 
-from medenhance_host.mrml_widgets import SceneObserver
+from medenhance_host.scene_observer import SceneObserver
 
 # Classes that Slicer's plugins claim; of those, nodes that editors show get an item.
 CLAIMED = (

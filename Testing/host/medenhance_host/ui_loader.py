@@ -10,8 +10,9 @@ from PySide6.QtCore import QBuffer, QByteArray, QFile, QIODevice, QObject
 from PySide6.QtUiTools import QUiLoader
 from PySide6.QtWidgets import QWidget
 
-from medenhance_host.ctk_widgets import PathFilters
-from medenhance_host.pythonqt import exposed, indexOfSignal, indexOfSlot
+from medenhance_host.metaobject import indexOfSignal, indexOfSlot
+from medenhance_host.path_widgets import PathFilters
+from medenhance_host.pythonqt import exposed
 
 
 class UiLoader(QUiLoader):
