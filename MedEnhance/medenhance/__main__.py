@@ -14,7 +14,19 @@ import tyro
 from tyro.conf import subcommand
 
 from medenhance import __version__
-from medenhance.commands import batch, benchmark, demo, denoise_ct, doctor, models, worker
+from medenhance.commands import (
+    batch,
+    benchmark,
+    demo,
+    denoise_ct,
+    doctor,
+    export_dicom,
+    measure_uca,
+    models,
+    project_vpi,
+    reliability,
+    worker,
+)
 from medenhance.errors import Cancelled
 from medenhance.failures import Failure, describe
 from medenhance.terminal import print_failure, stop_cleanly_when_terminated, use_utf8
@@ -45,6 +57,12 @@ class Command:
 COMMANDS = {
     "denoise-ct": Command("Denoise a low-dose CT study.", denoise_ct.DenoiseCt, denoise_ct.run),
     "batch": Command("Denoise every study below a folder.", batch.Batch, batch.run),
+    "export-dicom": Command("Write a result as a derived DICOM series.", export_dicom.ExportDicom, export_dicom.run),
+    "project-vpi": Command(
+        "Project an ultrasound volume of the back to coronal images.", project_vpi.ProjectVpi, project_vpi.run
+    ),
+    "measure-uca": Command("Measure ultrasound curve angles of the spine.", measure_uca.MeasureUca, measure_uca.run),
+    "reliability": Command("Agreement of raters: ICC, MAD, SEM.", reliability.MeasureReliability, reliability.run),
     "demo": Command("Denoise a built-in case with known truth, or a study of yours.", demo.Demo, demo.run),
     "models": Command("List, fetch, check and move models.", models.Command, models.run),
     "doctor": Command("Check this machine and this installation.", doctor.Doctor, doctor.run),

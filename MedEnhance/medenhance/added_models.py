@@ -12,17 +12,24 @@ from medenhance.catalog import Catalog, get_model, read_catalog
 from medenhance.errors import MedEnhanceError
 from medenhance.files import write_json
 from medenhance.manifest import ModelEntry, entry_to_json
+from medenhance.progress import Progress, Silent, checkpoint
 from medenhance.weights import entry_of, require_golden
 
 
-def add_model(source: Path, cache: Path | None = None) -> ModelEntry:
+def add_model(source: Path, cache: Path | None = None, progress: Progress | None = None) -> ModelEntry:
     """Add the model that a weights file describes in its header, after its checks and its golden test.
+
+    Args:
+        source: The weights file.
+        cache: The cache folder; the user's own when None.
+        progress: Is told of the steps, and may cancel.
 
     Raises:
         MedEnhanceError: The file does not pass, or its id is taken.
     """
     if not source.is_file():
         raise MedEnhanceError("input-missing", f"there is no file {source}.")
+    progress = progress or Silent()
     cache, catalog = cache or cache_folder(), read_catalog(cache)
     with writing_to(cache), tempfile.TemporaryDirectory(dir=cache, prefix="incoming-") as folder:
         # Checks run on the copy: what is checked is then what is used, whatever happens to the original meanwhile.
@@ -30,7 +37,9 @@ def add_model(source: Path, cache: Path | None = None) -> ModelEntry:
         shutil.copyfile(source, copy)
         entry = replace(entry_of(copy), bundled=False, default=False)
         refuse_taken_id(entry, catalog)
+        checkpoint(progress, "verify", 0.5)
         require_golden(copy)
+        checkpoint(progress, "verify", 1.0)
         known = catalog.entries.get(entry.id, entry)
         if not known.bundled:
             target = weights_path(known.files[0], cache)

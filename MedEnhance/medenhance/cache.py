@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from medenhance.errors import MedEnhanceError
@@ -62,6 +62,15 @@ def sha256_of(path: Path) -> str:
 def free_disk_bytes(folder: Path) -> int:
     """Free bytes on the disk of ``folder``, which need not exist yet."""
     return shutil.disk_usage(nearest_existing(folder)).free
+
+
+def used_bytes(folder: Path) -> int:
+    """Bytes of all files below ``folder``, which need not exist; files that go meanwhile do not count."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def nearest_existing(folder: Path) -> Path:

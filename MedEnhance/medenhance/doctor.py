@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from medenhance import __version__
 from medenhance.cache import cache_folder, free_disk_bytes, nearest_existing
@@ -23,6 +24,8 @@ from medenhance.download import MIRROR_VARIABLE
 from medenhance.errors import MedEnhanceError
 from medenhance.http_transfer import without_secrets
 from medenhance.manifest import Precision
+from medenhance.progress import Progress, Silent, checkpoint
+from medenhance.strict_json import to_json
 from medenhance.weights import place, verify
 
 GAIN_EXPECTED = 1.3  # a shorter format that is not so much faster than fp32 is not worth its rounding
@@ -106,19 +109,28 @@ class Diagnosis:
         """Whether the essentials work."""
         return not any(problem.essential for problem in self.problems)
 
+    def to_json(self) -> dict[str, Any]:
+        """All of it, for programs."""
+        return {**to_json(self), "healthy": self.healthy}
 
-def diagnose(cache: Path | None = None) -> Diagnosis:
+
+def diagnose(cache: Path | None = None, progress: Progress | None = None) -> Diagnosis:
     """Examine this installation on this machine; takes some seconds.
 
     Args:
         cache: The cache folder; the user's own when None.
+        progress: Is told which part is examined, and may cancel.
     """
-    cache = cache or cache_folder()
+    cache, progress = cache or cache_folder(), progress or Silent()
+    checkpoint(progress, "dependencies", 0.0)
     dependencies = examine_all()
     torch_works = not any(item.problem for item in dependencies if item.name in ("torch", "numpy", "psutil"))
-    devices = tuple(_devices()) if torch_works else ()
-    models, model_problems = _models(cache, run=torch_works)
+    checkpoint(progress, "devices", 0.0)
+    devices = tuple(_devices(progress)) if torch_works else ()
+    checkpoint(progress, "models", 0.0)
+    models, model_problems = _models(cache, progress, run=torch_works)
     writable = _writable(cache)
+    checkpoint(progress, "torchvision", 0.0)
     torchvision = examine_torchvision()
     problems = (
         *_dependency_problems(dependencies),
@@ -156,7 +168,7 @@ def _dependency_problems(dependencies: tuple[Dependency, ...]) -> Iterator[Probl
             yield Problem(item.required, f"{item.name} cannot be used: {item.problem}. {advice}")
 
 
-def _devices() -> Iterator[Device]:
+def _devices(progress: Progress) -> Iterator[Device]:
     import torch
 
     from medenhance.devices import available_devices, free_memory_bytes, pick_precision
@@ -171,11 +183,11 @@ def _devices() -> Iterator[Device]:
             convolution_s=report.seconds,
             free_bytes=free_memory_bytes(device) if report.works else 0,
             auto_precision=pick_precision("auto", device, PRECISIONS) if report.works else "",
-            speeds=tuple(_speeds(report.name)) if report.works else (),
+            speeds=tuple(_speeds(report.name, progress)) if report.works else (),
         )
 
 
-def _speeds(name: str) -> Iterator[Speed]:
+def _speeds(name: str, progress: Progress) -> Iterator[Speed]:
     import torch
 
     from medenhance.device_speed import convolution_seconds, matmul_flops_per_s
@@ -183,7 +195,8 @@ def _speeds(name: str) -> Iterator[Speed]:
 
     device = torch.device(name)
     reference = convolution_seconds(device, "fp32")
-    for precision in PRECISIONS:
+    for index, precision in enumerate(PRECISIONS):
+        checkpoint(progress, "devices", index / len(PRECISIONS))
         if probe(name, precision).works:
             seconds = reference if precision == "fp32" else convolution_seconds(device, precision)
             rate = matmul_flops_per_s(device, precision)
@@ -204,14 +217,15 @@ def _device_problems(devices: tuple[Device, ...], torch_works: bool) -> Iterator
         yield Problem(True, "PyTorch lists no device, not even the CPU.")
 
 
-def _models(cache: Path, *, run: bool) -> tuple[tuple[Model, ...], list[Problem]]:
+def _models(cache: Path, progress: Progress, *, run: bool) -> tuple[tuple[Model, ...], list[Problem]]:
     """Every model with its place; installed ones are verified where PyTorch can run."""
     try:
         catalog = read_catalog(cache)
     except MedEnhanceError as error:
         return (), [Problem(True, f"{error} Install MedEnhance again.")]
     models, problems = [], [Problem(False, text) for text in catalog.problems]
-    for entry in catalog.entries.values():
+    for index, entry in enumerate(catalog.entries.values()):
+        checkpoint(progress, "models", index / len(catalog.entries))
         where, problem = place(entry, cache), ""
         if run and where != "available":
             try:

@@ -77,6 +77,17 @@ def fetch(
     return weights_path(entry.files[0], cache)
 
 
+def check_licence(entry: ModelEntry, *, accepted: bool) -> None:
+    """Refuse a model whose licence asks for more than attribution, until the user has agreed to it.
+
+    Raises:
+        MedEnhanceError: bad-option; the licence is named.
+    """
+    if not entry.permissive and not accepted:
+        hint = 'Read it, and agree with --accept-licence (a program: "accept_licence").'
+        raise MedEnhanceError("bad-option", f"the licence of {entry.id} is {entry.licence}.", hint)
+
+
 def _checked(bases: tuple[str, ...]) -> tuple[str, ...]:
     for base in bases:
         if not re.match(r"https?://[^/]", base):

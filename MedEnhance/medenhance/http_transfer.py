@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from medenhance.interruptible import interruptible
 
 if TYPE_CHECKING:
     import requests
@@ -87,24 +90,31 @@ def receive(address: str, part: PartialFile, timeout_s: tuple[float, float], rep
         address: http or https.
         part: Is appended to, or begun again when the server gives the whole file or another version of it.
         timeout_s: For the connection, and for the next bytes.
-        report: Is told the number of bytes that are there; may raise to stop, and the bytes stay.
+        report: Is told the number of bytes that are there, several times a second even when none arrive; may raise to
+            stop, and the bytes stay.
 
     Raises:
         RefusedError: This address is no use.
         BrokenOffError: It may work another time.
         OSError: The disk does not take the bytes.
     """
-    import requests
+    from requests.exceptions import RequestException
 
+    reported = part.received()
+
+    def passed_on(received: int) -> None:
+        nonlocal reported
+        reported = received
+        report(received)
+
+    asked = _answer(address, _headers(address, part), timeout_s)
     try:
-        with (
-            requests.Session() as session,
-            session.get(address, headers=_headers(address, part), stream=True, timeout=timeout_s) as response,
-        ):
+        with closing(interruptible(asked, lambda: report(reported))) as answer:
+            response, _ = next(answer)
             first = _first_byte(response, part)
             part.remember(address, response.headers)
-            _append(response, part, first, report)
-    except requests.exceptions.RequestException as error:
+            _append((block for _, block in answer), part, first, passed_on)
+    except RequestException as error:
         raise _explained(error) from error
 
 
@@ -123,6 +133,21 @@ def _headers(address: str, part: PartialFile) -> dict[str, str]:
     return headers
 
 
+def _answer(
+    address: str, headers: dict[str, str], timeout_s: tuple[float, float]
+) -> Generator[tuple[requests.Response, bytes], None, None]:
+    """What the server says of the file, with nothing of it, and then the file in blocks."""
+    import requests
+
+    with (
+        requests.Session() as session,
+        session.get(address, headers=headers, stream=True, timeout=timeout_s) as response,
+    ):
+        yield response, b""
+        for block in response.iter_content(BLOCK_BYTES):
+            yield response, block
+
+
 def _first_byte(response: requests.Response, part: PartialFile) -> int:
     """The position of the first byte that the response brings."""
     if response.status_code == 200:
@@ -139,12 +164,12 @@ def _first_byte(response: requests.Response, part: PartialFile) -> int:
     raise RefusedError(reason)
 
 
-def _append(response: requests.Response, part: PartialFile, first: int, report: Callable[[int], None]) -> None:
+def _append(blocks: Iterable[bytes], part: PartialFile, first: int, report: Callable[[int], None]) -> None:
     with part.path.open("r+b" if first else "wb") as stream:
         if first:
             stream.seek(first)
             stream.truncate()
-        for block in response.iter_content(BLOCK_BYTES):
+        for block in blocks:
             stream.write(block)
             if stream.tell() > part.size_bytes:
                 return  # another file; the check of the whole says so

@@ -1,4 +1,6 @@
-"""Maps between Hounsfield units and network units, shared by training and inference.
+"""Maps between physical units and network units, shared by training and inference.
+
+Physical units are Hounsfield units for CT and grey levels for ultrasound; names say HU where either is meant.
 
 A map never decides alone what happens to a voxel: `weight` says how much of the network's change a voxel receives, so
 that voxels outside a network's window pass through unchanged and the change fades out towards the window's edge.
@@ -96,7 +98,37 @@ class Window:
         return t * t * (3.0 - 2.0 * t)
 
 
-KINDS: dict[str, type[Scale] | type[Window]] = {"scale": Scale, "window": Window}
+@dataclass(frozen=True)
+class Grey:
+    """8-bit grey values to mean 0 and SD 1; mean and SD are those of the authors' data (spec section 1.2).
+
+    Attributes:
+        mean, sd: Grey levels.
+    """
+
+    mean: float = 75.99
+    sd: float = 84.15
+
+    @property
+    def clip_hu(self) -> tuple[float, float]:
+        return 0.0, 255.0
+
+    @property
+    def unit_hu(self) -> float:
+        return self.sd
+
+    def forward(self, hu: Tensor) -> Tensor:
+        return (hu.clamp(*self.clip_hu) - self.mean) / self.sd
+
+    def inverse(self, x: Tensor) -> Tensor:
+        return x * self.sd + self.mean
+
+    def weight(self, hu: Tensor) -> Tensor:
+        low, high = self.clip_hu
+        return ((hu >= low) & (hu <= high)).to(hu.dtype)
+
+
+KINDS: dict[str, type[Scale] | type[Window] | type[Grey]] = {"scale": Scale, "window": Window, "grey": Grey}
 
 
 def intensity_map(spec: Mapping[str, Any]) -> IntensityMap:

@@ -17,7 +17,11 @@ from medenhance.strict_json import SchemaError, from_json, to_json
 SCHEMA = 1
 RESOURCES = Path(__file__).parent / "resources"
 
+# Licences that ask for no more than attribution; for any other, a user has to agree to its terms.
+PERMISSIVE = ("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0")
+
 Precision = Literal["fp32", "bf16", "fp16"]
+Task = Literal["denoise-ct", "enhance-spine"]
 Range = tuple[float, float]
 
 
@@ -30,7 +34,7 @@ class AcceptedInput:
         channels: Number of channels of a slice.
         spacing_mm: Lowest and highest in-plane distance of voxels.
         slice_spacing_mm: Lowest and highest distance of slices.
-        value_range: Lowest and highest voxel value, HU for CT.
+        value_range: Lowest and highest voxel value, HU for CT, grey for ultrasound.
     """
 
     modality: str
@@ -82,6 +86,7 @@ class ModelEntry:
     Attributes:
         config: The network's configuration, a JSON object whose type the network defines.
         intensity: The map between physical and network units, parsed by `medenhance.intensity`.
+        trusted: Of a CT model; None for other tasks, whose figures stand in `metrics`.
         precisions: Floating-point formats whose result stays within the model's tolerance.
         size_multiple: Rows and columns given to the network are multiples of this.
         sampler: Settings of a sampler, or None for a network that is run once.
@@ -94,13 +99,13 @@ class ModelEntry:
     id: str
     version: str
     title: str
-    task: Literal["denoise-ct"]
+    task: Task
     network: str
     config: dict[str, Any]
     intensity: dict[str, Any]
     precisions: tuple[Precision, ...]
     accepted: AcceptedInput
-    trusted: TrustedRange
+    trusted: TrustedRange | None
     tiling: Tiling
     size_multiple: int
     sampler: dict[str, Any] | None
@@ -119,6 +124,17 @@ class ModelEntry:
     def size_bytes(self) -> int:
         """Bytes of all weights files together."""
         return sum(file.size_bytes for file in self.files)
+
+    @property
+    def measured_range(self) -> TrustedRange:
+        """`trusted` of a model that has one, as every CT model does: the checks of a manifest see to it."""
+        assert self.trusted is not None
+        return self.trusted
+
+    @property
+    def permissive(self) -> bool:
+        """Whether the licence asks for no more than attribution."""
+        return self.licence in PERMISSIVE
 
 
 def load_manifest(path: Path | None = None) -> dict[str, ModelEntry]:

@@ -50,12 +50,16 @@ def _range_problems(entry: ModelEntry) -> Iterator[Problem]:
     at_least_zero = {
         "accepted.spacing_mm": accepted.spacing_mm,
         "accepted.slice_spacing_mm": accepted.slice_spacing_mm,
-        "trusted.noise_sd_hu": trusted.noise_sd_hu,
-        "trusted.spacing_mm": trusted.spacing_mm,
     }
+    if trusted is not None:
+        at_least_zero |= {"trusted.noise_sd_hu": trusted.noise_sd_hu, "trusted.spacing_mm": trusted.spacing_mm}
     for key, (lo, hi) in {**at_least_zero, "accepted.value_range": accepted.value_range}.items():
         if not lo < hi or (lo < 0 and key in at_least_zero):
             yield key, f"a lower value below an upper one was expected, not [{lo}, {hi}]"
+    if (trusted is None) != (entry.task != "denoise-ct"):
+        yield "trusted", f"measured ranges belong to models for denoise-ct, this one is for {entry.task}"
+    if trusted is None:
+        return
     if trusted.max_abs_bias_hu <= 0:
         yield "trusted.max_abs_bias_hu", f"a positive number was expected, not {trusted.max_abs_bias_hu}"
     if not 0 < trusted.max_residual_structure <= 1:

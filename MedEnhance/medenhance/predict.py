@@ -86,6 +86,7 @@ class Predictor:
         out: np.ndarray | None = None,
         strength: float = 1.0,
         padding_below: float | None = None,
+        whole_numbers: bool = False,
         progress: Progress | None = None,
     ) -> np.ndarray:
         """Run the network over every slice.
@@ -95,10 +96,12 @@ class Predictor:
             out: Where to put the result; `array` itself is allowed. A new array by default.
             strength: 0 leaves the input, 1 gives the network's output, in between a blend.
             padding_below: Voxels at or below this HU mean nothing and are left as they are.
+            whole_numbers: A floating `array` holds whole numbers, and so shall the result.
             progress: Is told about every slab, and may cancel.
 
         Returns:
-            (D, H, W), HU, the type of `array`; integers are rounded, not truncated.
+            (D, H, W), HU, the type of `array`; integers are rounded, not truncated. The same whole numbers give the
+            same result in every type that holds them.
 
         Raises:
             MedEnhanceError: Too small an image, or not even the smallest tile fits into memory.
@@ -115,14 +118,38 @@ class Predictor:
             checkpoint(progress, "denoise", first / len(array))
             part = slice(first, min(first + slab, len(array)))
             hu = torch.from_numpy(np.ascontiguousarray(array[part], dtype=np.float32))
-            change = self._change(hu, padding_below, progress).numpy()
-            out[part] = _apply(array[part], np.float32(strength) * change)
+            change = self._change(hu, padding_below, progress)[0].numpy()
+            change = np.float32(strength) * change
+            out[part] = _apply(array[part], np.rint(change) if whole_numbers else change)
         checkpoint(progress, "denoise", 1.0)
         return out
 
+    def restore_and_classify(
+        self, image: np.ndarray, *, progress: Progress | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Run a network that also returns class scores over one image.
+
+        Args:
+            image: (H, W), physical units, any integer or floating type.
+            progress: May cancel, also between tiles.
+
+        Returns:
+            The restored image like `image`, and class probabilities, (K, H, W) float32.
+
+        Raises:
+            MedEnhanceError: As `restore`; or the network returns no classes.
+        """
+        if not networks.spec(self.entry.network).classes(self._config()):
+            raise MedEnhanceError("model-unknown", f"model {self.entry.id} does not segment.")
+        self._check_size((1, *image.shape))
+        self._tile = self.entry.tiling.tile
+        hu = torch.from_numpy(np.ascontiguousarray(image[None], dtype=np.float32))
+        change, scores = self._change(hu, None, progress or Silent())
+        return _apply(image, change[0].numpy()), scores[0].softmax(dim=0).numpy()
+
     @torch.inference_mode()
-    def _change(self, hu: Tensor, padding_below: float | None, progress: Progress) -> Tensor:
-        """What the network adds to (N, H, W) HU, in HU, float32, on the CPU."""
+    def _change(self, hu: Tensor, padding_below: float | None, progress: Progress) -> tuple[Tensor, Tensor]:
+        """What the network adds to (N, H, W) HU, in HU, and its scores (N, K, H, W), both float32 on the CPU."""
         hu = hu.to(self.device)
         weight = self.intensity.weight(hu)
         if padding_below is not None:
@@ -130,13 +157,14 @@ class Predictor:
         x = self.intensity.forward(hu)[:, None]
         multiple = networks.spec(self.entry.network).size_multiple(self._config())
         padded = pad_to_multiple(x, max(multiple, self.entry.size_multiple))
-        change = self._in_tiles(padded, progress)[:, 0, : hu.shape[1], : hu.shape[2]]
+        output = self._in_tiles(padded, progress)[..., : hu.shape[1], : hu.shape[2]]
+        change, scores = output[:, 0], output[:, 1:].cpu()
         change = (change * self.intensity.unit_hu * weight).cpu()
         # A sum is finite only if all its terms are; it takes one pass where testing each of them takes five.
-        if not math.isfinite(float(change.sum())):
+        if not math.isfinite(float(change.sum()) + float(scores.sum())):
             hint = "Run it with --precision fp32; if that fails too, verify the weights."
             raise MedEnhanceError("model-invalid", f"model {self.entry.id} returned values that are no numbers.", hint)
-        return change
+        return change, scores
 
     def _in_tiles(self, x: Tensor, progress: Progress) -> Tensor:
         """Apply the network to (N, 1, H, W) in the largest tiles that memory allows."""
@@ -152,7 +180,7 @@ class Predictor:
 
     def _residual(self, x: Tensor) -> Tensor:
         y: Tensor = self.network(x.contiguous(memory_format=torch.channels_last))
-        return y - x
+        return y - x if y.shape[1] == 1 else torch.cat([y[:, :1] - x, y[:, 1:]], dim=1)
 
     def _overlap(self) -> int:
         return min(self.entry.tiling.overlap, (self._tile or 2) // 2)
@@ -195,8 +223,9 @@ def _apply(hu: np.ndarray, change: np.ndarray) -> np.ndarray:
     if not np.issubdtype(hu.dtype, np.integer):
         return np.asarray(hu + change, dtype=hu.dtype)
     limits = np.iinfo(hu.dtype)
-    changed = np.clip(np.rint(hu + change.astype(np.float64)), limits.min, limits.max).astype(hu.dtype)
-    # float64 holds every integer of up to 32 bits, but not all of 64.
+    # The change is rounded, not the sum: a sum of single precision would be rounded twice, and now and then otherwise.
+    changed = np.clip(hu + np.rint(change), limits.min, limits.max).astype(hu.dtype)
+    # float64, to which numpy takes sums with 32 bits, holds every integer of these, but not all of 64.
     return changed if hu.dtype.itemsize <= 4 else np.where(change == 0, hu, changed)
 
 

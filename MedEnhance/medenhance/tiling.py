@@ -67,23 +67,27 @@ def blend_tiles(image: Tensor, function: Callable[[Tensor], Tensor], *, tile: in
 
     Args:
         image: (N, C, H, W).
-        function: (N, C, h, w) -> (N, C, h, w). It should return a *change* that is zero where nothing happens: blending
-            divides by the sum of weights, which returns zero exactly but other constants only to rounding.
+        function: (N, C, h, w) -> (N, C', h, w). It should return a *change* that is zero where nothing happens:
+            blending divides by the sum of weights, which returns zero exactly but other constants only to rounding.
         tile: Edge length of a tile, pixels; None applies `function` once to the whole image.
         overlap: Least number of pixels that neighbouring tiles share.
 
     Returns:
-        (N, C, H, W), float32.
+        (N, C', H, W), float32.
     """
     height, width = image.shape[-2:]
     if tile is None or (tile >= height and tile >= width):
         return function(image)
-    total = torch.zeros_like(image, dtype=torch.float32)
+    total: Tensor | None = None
     weights = torch.zeros((height, width), dtype=torch.float32, device=image.device)
     for part in tiles(height, width, tile, overlap):
         weight = torch.outer(ramp(part.bottom - part.top, overlap), ramp(part.right - part.left, overlap))
         weight = weight.to(image.device)
         rows, columns = part.index
-        total[..., rows, columns] += weight * function(image[..., rows, columns])
+        output = function(image[..., rows, columns])
+        if total is None:
+            total = output.new_zeros((*output.shape[:2], height, width), dtype=torch.float32)
+        total[..., rows, columns] += weight * output
         weights[rows, columns] += weight
+    assert total is not None  # there is at least one tile
     return total / weights

@@ -9,24 +9,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any
 
-from medenhance import __version__
 from medenhance.errors import Cancelled
 from medenhance.failures import describe
 from medenhance.predictor_cache import PredictorCache
-from medenhance.worker_protocol import (
-    MESSAGES,
-    PROTOCOL,
-    BadLineError,
-    CancelMessage,
-    DenoiseCtMessage,
-    EventStream,
-    HelloMessage,
-    Message,
-    parse_line,
-)
+from medenhance.worker_protocol import BadLineError, CancelMessage, EventStream, parse_line
+from medenhance.worker_tasks import TASKS, Message, Running
 
 PROGRESS_INTERVAL_S = 0.1
 
@@ -146,59 +135,8 @@ class Worker:
             return "error", {"kind": failure.kind, "message": failure.message, "hint": failure.hint}
 
     def _result(self, message: Message, progress: JobProgress) -> dict[str, Any]:
-        if isinstance(message, HelloMessage):
-            return hello()
-        return denoise_ct(message, progress, self._predictors)
-
-
-def denoise_ct(message: DenoiseCtMessage, progress: JobProgress, predictors: PredictorCache) -> dict[str, Any]:
-    """Do a "denoise-ct" request."""
-    progress.update("load", 0.0)
-    from medenhance.tasks.denoise_ct import DenoiseOptions, DenoiseRequest, run
-
-    asked = message.options
-    optional = {"residual": asked.residual, "report": asked.report, "figure": asked.figure}
-    request = DenoiseRequest(
-        input=Path(message.input),
-        output=Path(message.output),
-        series=asked.series,
-        options=DenoiseOptions(asked.model, asked.strength, asked.device, asked.precision),
-        **{name: Path(path) for name, path in optional.items() if path is not None},
-    )
-    report = run(request, progress, predictors.get(request.options))
-    outputs = {"output": message.output, **{name: path for name, path in optional.items() if path is not None}}
-    return {"outputs": outputs, "report": report.to_json()}
-
-
-def hello() -> dict[str, Any]:
-    """What this worker is and what it can do."""
-    import torch
-
-    from medenhance.catalog import read_catalog
-    from medenhance.devices import available_devices
-    from medenhance.strict_json import to_json
-    from medenhance.weights import is_installed
-
-    models = [
-        {
-            "id": entry.id,
-            "version": entry.version,
-            "title": entry.title,
-            "task": entry.task,
-            "default": entry.default,
-            "installed": is_installed(entry),
-        }
-        for entry in read_catalog().entries.values()
-    ]
-    return {
-        "version": __version__,
-        "protocol": PROTOCOL,
-        "python": sys.version.split()[0],
-        "torch": torch.__version__,
-        "tasks": list(MESSAGES),
-        "models": models,
-        "devices": [to_json(device) for device in available_devices()],
-    }
+        _, handler = TASKS[message.task]
+        return handler(message, Running(progress, self._predictors))
 
 
 def serve(requests: IO[bytes], events: IO[str]) -> None:

@@ -10,9 +10,6 @@ Requests are done one after the other, in the order of their arrival::
     {"id": "8", "task": "hello"}
     {"cancel": "7"}
 
-The options of "denoise-ct", all optional, are those of the command: "model", "strength", "residual", "report",
-"figure", "device", "precision", "series". An unknown key is an error, never ignored.
-
 Events of a request, of which exactly one is of the last three kinds::
 
     {"id": "7", "event": "started"}
@@ -22,60 +19,61 @@ Events of a request, of which exactly one is of the last three kinds::
     {"id": "7", "event": "error", "kind": "input-missing", "message": "...", "hint": "..."}
     {"id": "7", "event": "cancelled"}
 
-"fraction" and "eta_s" are those of the stage; "eta_s" is null while it cannot be told. The result of "denoise-ct" has
-"outputs" (what was written, name to path) and "report" (the trust report); that of "hello" has "version", "protocol",
-"python", "torch", "tasks", "models" and "devices" (every one with the outcome of a real convolution). "kind" is one of
+"fraction" and "eta_s" are those of the stage; "eta_s" is null while it cannot be told. "kind" is one of
 `medenhance.errors.Kind`, or "unexpected". A line that is no request, or that reuses the id of a request still to be
 done, is answered by an error of kind "worker-protocol" whose id is null when no other id can be meant.
 
-A cancel is asked for at every slice; one for a request that is done or unknown does nothing, since it may have crossed
-the result on its way. After stdin has ended, the requests that were made are still done; when stdout is closed too,
-nobody is left to work for, and the worker stops.
+The tasks, with the keys of a request beside "id" and "task", and those of its result. An unknown key is an error, never
+ignored. Keys with a value here may be left out.
+
+hello
+    Result: "version", "protocol", "python", "torch", "tasks", "models", "devices" (every one with the outcome of a real
+    convolution).
+denoise-ct: "input", "output", "options": {}
+    Options, all optional, are those of the command: "model", "strength", "residual", "report", "figure", "device",
+    "precision", "series". Result: "outputs" (what was written, name to path), "report" (the trust report).
+export-dicom: "input", "source", "output", "provenance", "series": null
+    Writes the volume file "input", a result on the grid of its source, as a DICOM series derived from "source": a
+    folder, a file, or a list of all files; null is refused. Which grids are taken, `medenhance.dicom.placement` says.
+    "provenance": {"model_id", "model_version", "weights_sha256", "strength", "precision", "what": "denoised" or
+    "removed"}. Result: "outputs", "warnings" (which are events too).
+models
+    Result: "models", each with all keys of its manifest entry and "installed" ("bundled", "installed" or "available"),
+    "added" (by the user), "size_bytes", "permissive" (the licence asks for no more than attribution), "path" (null when
+    it is not installed); "problems" (one sentence for each added model that cannot be used); "cache" (its folder),
+    "cache_bytes". Answered without loading PyTorch.
+model-download: "model", "accept_licence": false
+    Result: "path". Must be accepted if the licence is not permissive. What was received is kept when it is cancelled.
+model-verify: "model"
+    Result: "difference" of the golden test, in network units, and the "tolerance" that it is within.
+model-delete: "model"
+    Result: "freed_bytes".
+model-add: "path"
+    Result: "model" (its id), "title".
+pack-export: "path", "models": []
+    Result: "models" (ids). No models mean all that are installed.
+pack-import: "path"
+    Result: "models" (ids). All of them are installed, or none.
+doctor
+    Result: "report" (as `medenhance doctor --json`), "text" (as `medenhance doctor`).
+
+A cancel is asked for at every slice, and several times a second while a server is waited for; what takes seconds in one
+piece, such as loading PyTorch, is finished first. A cancel for a request that is done or unknown does nothing, since it
+may have crossed the result on its way. Nothing is ever left half-written. After stdin has ended, the requests that were
+made are still done; when stdout is closed too, nobody is left to work for, and the worker stops.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass, field
-from typing import IO, Any, Literal
+from dataclasses import dataclass
+from typing import IO, Any
 
 from medenhance.strict_json import SchemaError, from_json
+from medenhance.worker_tasks import TASKS, Message
 
 PROTOCOL = 1
-
-
-@dataclass(frozen=True)
-class DenoiseCtOptions:
-    """The "options" of a "denoise-ct" request."""
-
-    model: str | None = None
-    strength: float = 1.0
-    residual: str | None = None
-    report: str | None = None
-    figure: str | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    series: str | None = None
-
-
-@dataclass(frozen=True)
-class DenoiseCtMessage:
-    """A "denoise-ct" request."""
-
-    id: str
-    task: Literal["denoise-ct"]
-    input: str
-    output: str
-    options: DenoiseCtOptions = field(default_factory=DenoiseCtOptions)
-
-
-@dataclass(frozen=True)
-class HelloMessage:
-    """A "hello" request."""
-
-    id: str
-    task: Literal["hello"]
 
 
 @dataclass(frozen=True)
@@ -83,10 +81,6 @@ class CancelMessage:
     """Asks to stop the request of that id."""
 
     cancel: str
-
-
-Message = DenoiseCtMessage | HelloMessage
-MESSAGES: dict[str, type[Message]] = {"denoise-ct": DenoiseCtMessage, "hello": HelloMessage}
 
 
 def parse_line(line: bytes) -> Message | CancelMessage:
@@ -154,6 +148,6 @@ def _object(line: bytes) -> dict[str, Any]:
 
 def _message_type(value: dict[str, Any]) -> type[Message]:
     task = value.get("task")
-    if not isinstance(task, str) or task not in MESSAGES:
-        raise SchemaError("request.task", f"one of {', '.join(map(repr, MESSAGES))} was expected, not {task!r}")
-    return MESSAGES[task]
+    if not isinstance(task, str) or task not in TASKS:
+        raise SchemaError("request.task", f"one of {', '.join(map(repr, TASKS))} was expected, not {task!r}")
+    return TASKS[task][0]

@@ -18,11 +18,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medenhance import worker as worker_module
 from medenhance.image_files import write_image
 from medenhance.volume import Volume
 from medenhance.worker import Job, JobProgress, Worker
-from medenhance.worker_protocol import DenoiseCtMessage, EventStream
+from medenhance.worker_protocol import EventStream
+from medenhance.worker_tasks import TASKS
+from medenhance.worker_tasks.denoise_ct import DenoiseCtMessage
 
 Event = dict[str, Any]
 LAST = ("result", "error", "cancelled")
@@ -116,7 +117,7 @@ def test_a_fault_of_the_program_is_an_error_event_with_a_log_file(
     def broken(*_: object) -> Event:
         raise ZeroDivisionError("a fault")
 
-    monkeypatch.setattr(worker_module, "denoise_ct", broken)
+    monkeypatch.setitem(TASKS, "denoise-ct", (DenoiseCtMessage, broken))
     error = answers(request(ct_nrrd, tmp_path / "a.nrrd", tiny_model))[-1]
     assert (error["kind"], error["event"]) == ("unexpected", "error")
     log = next((tmp_path / "model cache" / "logs").iterdir())
@@ -256,15 +257,17 @@ def test_a_worker_that_nobody_hears_stops(ct_nrrd: Path, tiny_model: str, tmp_pa
 NOISY = """
 import ctypes, os
 from medenhance import worker
-def noisy_hello(hello=worker.hello):
+from medenhance.worker_tasks import TASKS
+kind, hello = TASKS["hello"]
+def noisy_hello(message, running):
     print("noise from Python")
     os.write(1, b"noise from a file descriptor")
     library = ctypes.CDLL(None)
     library.puts(b"noise from C")
     library.fflush(None)
     os.system("echo noise from a child")
-    return hello()
-worker.hello = noisy_hello
+    return hello(message, running)
+TASKS["hello"] = kind, noisy_hello
 worker.main()
 """
 

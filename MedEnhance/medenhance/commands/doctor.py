@@ -30,11 +30,10 @@ def run(arguments: Doctor) -> int:
         The exit status: 1 when something essential does not work.
     """
     from medenhance.doctor import diagnose
-    from medenhance.strict_json import to_json
 
     diagnosis = diagnose()
     if arguments.json:
-        print(json.dumps({**to_json(diagnosis), "healthy": diagnosis.healthy}, indent=2, ensure_ascii=False))
+        print(json.dumps(diagnosis.to_json(), indent=2, ensure_ascii=False))
     else:
         print("\n".join(lines(diagnosis)))
     return 0 if diagnosis.healthy else 1

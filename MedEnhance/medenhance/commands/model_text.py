@@ -44,6 +44,7 @@ def card(entry: ModelEntry) -> Iterator[str]:
     from medenhance.weights import place
 
     accepted, trusted = entry.accepted, entry.trusted
+    unit = "HU" if accepted.modality == "CT" else "grey"
     yield f"{entry.title}\n{NOTICE}\n"
     yield f"id            {entry.id}, version {entry.version}{', default' if entry.default else ''}"
     yield f"task          {entry.task}"
@@ -51,11 +52,12 @@ def card(entry: ModelEntry) -> Iterator[str]:
     yield f"installed     {place(entry)}, {size_text(entry.size_bytes)}"
     yield f"licence       {entry.licence}"
     yield f"intended use  {entry.intended_use}"
-    yield f"accepts       {accepted.modality}, {accepted.channels} channel(s), {_span(accepted.value_range, 'HU')},"
+    yield f"accepts       {accepted.modality}, {accepted.channels} channel(s), {_span(accepted.value_range, unit)},"
     yield f"              pixels {_span(accepted.spacing_mm, 'mm')}, slices {_span(accepted.slice_spacing_mm, 'mm')}"
-    yield f"measured on   noise SD {_span(trusted.noise_sd_hu, 'HU')}, pixels {_span(trusted.spacing_mm, 'mm')}"
-    yield f"expected      CT-number bias up to {trusted.max_abs_bias_hu:g} HU,"
-    yield f"              structure in what is removed up to {trusted.max_residual_structure:g}"
+    if trusted is not None:
+        yield f"measured on   noise SD {_span(trusted.noise_sd_hu, 'HU')}, pixels {_span(trusted.spacing_mm, 'mm')}"
+        yield f"expected      CT-number bias up to {trusted.max_abs_bias_hu:g} HU,"
+        yield f"              structure in what is removed up to {trusted.max_residual_structure:g}"
     yield f"precisions    {', '.join(entry.precisions)}"
     yield from _section("Limits", entry.limits)
     yield from _section("Training data", entry.training_data)

@@ -16,9 +16,6 @@ from medenhance.terminal import TerminalProgress
 if TYPE_CHECKING:
     from medenhance.catalog import Catalog
 
-# Licences that ask for no more than attribution; for any other, a user has to agree to its terms.
-PERMISSIVE = ("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0")
-
 
 @dataclass(frozen=True)
 class List:
@@ -182,8 +179,7 @@ def _download(arguments: Download) -> int:
     from medenhance.cache import cache_folder
     from medenhance.catalog import get_model
     from medenhance.commands.download_progress import DownloadProgress
-    from medenhance.download import fetch
-    from medenhance.errors import MedEnhanceError
+    from medenhance.download import check_licence, fetch
 
     catalog = _catalog()
     for entry in [get_model(name, catalog) for name in _some(arguments.ids)]:
@@ -191,9 +187,7 @@ def _download(arguments: Download) -> int:
             print(f"{entry.id} is part of MedEnhance; there is nothing to download.")
             continue
         print(f"{entry.id}: {size_text(entry.size_bytes)}, licence {entry.licence}. {NOTICE}")
-        if entry.licence not in PERMISSIVE and not arguments.accept_licence:
-            hint = "Read it, and agree with --accept-licence."
-            raise MedEnhanceError("bad-option", f"the licence of {entry.id} is {entry.licence}.", hint)
+        check_licence(entry, accepted=arguments.accept_licence)
         with DownloadProgress(entry.size_bytes) as progress:
             path = fetch(entry, cache_folder(), mirrors=arguments.mirror, progress=progress)
         print(f"{entry.id} is installed and verified: {path}")

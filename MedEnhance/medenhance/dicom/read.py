@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
-from medenhance.dicom.geometry import grid_of, repeated_positions, sections, sort_by_position
-from medenhance.dicom.pixels import check_format, open_frames
-from medenhance.dicom.scan import choose_series, find_series
+from medenhance.dicom.pixels import open_frames
 from medenhance.dicom.series import SliceHeader
+from medenhance.dicom.stack import read_stack
+from medenhance.dicom.values import rescaled
 from medenhance.errors import MedEnhanceError
 from medenhance.progress import Progress, checkpoint
 from medenhance.value_checks import LOWEST_CT_HU, fill_threshold, scale_warnings
 from medenhance.volume import Volume
 
-FLOAT32_STEP = 2.0**-23
 HU_TYPES = ("", "HU", "HU_MOD")
 
 
@@ -30,62 +28,23 @@ def read_dicom(path: Path, series_uid: str | None, progress: Progress) -> Volume
     Raises:
         MedEnhanceError: input-missing, input-unreadable, input-unsuitable, series-ambiguous, cancelled.
     """
-    found, skipped = find_series(path, progress)
-    series, left_out = choose_series(found, series_uid)
-    slices, excluded = sections(series.slices)
-    for one in slices:
-        check_format(one.pixels, one.path)
-        _check_rescale(one)
-    slices, dropped = _one_at_each_position(sort_by_position(slices))
-    grid, odd = grid_of(slices)
+    stack = read_stack(path, series_uid, progress)
+    slices, modality = stack.series.slices, stack.series.modality
     array = _decode(slices, progress)
-    ct_warnings = _ct_warnings(slices, array) if series.modality == "CT" else ()
-    padding, padding_warnings = _padding_below(slices, array, series.modality)
+    ct_warnings = _ct_warnings(slices, array) if modality == "CT" else ()
+    padding, padding_warnings = _padding_below(slices, array, modality)
     return Volume(
         array=array,
-        grid=grid,
-        modality=series.modality or None,
+        grid=stack.grid,
+        modality=modality or None,
         padding_below=padding,
-        series=replace(series, slices=tuple(slices)),
-        warnings=skipped + left_out + excluded + dropped + odd + ct_warnings + padding_warnings,
+        series=stack.series,
+        warnings=stack.warnings + ct_warnings + padding_warnings,
         file_dtype=_smallest_exact_type(slices, array),
     )
 
 
-def read_slice(one: SliceHeader) -> np.ndarray:
-    """(H, W) float32 true values of one slice."""
-    with open_frames(one.path, one.pixels, one.num_frames) as frames:
-        return rescaled(frames.stored(one.frame), one)
-
-
-def rescaled(stored: np.ndarray, one: SliceHeader, out: np.ndarray | None = None) -> np.ndarray:
-    """Value = stored * slope + intercept, in float32 (PS3.3, C.11.1.1.2)."""
-    slope, intercept = one.rescale
-    true = np.empty(stored.shape, np.float32) if out is None else out
-    np.multiply(stored, np.float32(slope), out=true, casting="unsafe")
-    true += np.float32(intercept)
-    return true
-
-
-def _check_rescale(one: SliceHeader) -> None:
-    """Refuse scales that float32 cannot hold so that every stored value comes back, and lookup tables."""
-    slope, intercept = one.rescale
-    largest = abs(intercept) + abs(slope) * max(abs(v) for v in one.pixels.stored_range)
-    if one.pixels.bits_stored <= 16 and largest * FLOAT32_STEP > abs(slope) / 4:
-        raise MedEnhanceError(
-            "input-unsuitable",
-            f"{one.label} has rescale slope {slope} and intercept {intercept}: single precision cannot hold both.",
-            "Such values are not HU.",
-        )
-    if one.has_lookup_table and one.slope is None:
-        raise MedEnhanceError(
-            "input-unsuitable",
-            f"{one.label} scales its values by a lookup table, which CT images do not.",
-            "Export it with rescale slope and intercept.",
-        )
-
-
-def _decode(slices: list[SliceHeader], progress: Progress) -> np.ndarray:
+def _decode(slices: Sequence[SliceHeader], progress: Progress) -> np.ndarray:
     array = np.empty((len(slices), slices[0].pixels.rows, slices[0].pixels.columns), np.float32)
     by_file = sorted(range(len(slices)), key=lambda k: (str(slices[k].path), slices[k].frame))
     num_done = 0
@@ -97,7 +56,7 @@ def _decode(slices: list[SliceHeader], progress: Progress) -> np.ndarray:
     return array
 
 
-def _stored_of_file(slices: list[SliceHeader], indices: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+def _stored_of_file(slices: Sequence[SliceHeader], indices: list[int]) -> Iterator[tuple[int, np.ndarray]]:
     first = slices[indices[0]]
     with open_frames(first.path, first.pixels, first.num_frames) as frames:
         for k in indices:
@@ -111,40 +70,7 @@ def _stored_of_file(slices: list[SliceHeader], indices: list[int]) -> Iterator[t
             yield k, stored
 
 
-def _one_at_each_position(slices: list[SliceHeader]) -> tuple[list[SliceHeader], tuple[str, ...]]:
-    """Drop copies of a slice.
-
-    Raises:
-        MedEnhanceError: input-unsuitable when slices at one position differ.
-    """
-    if len(slices) == 1:
-        return slices, ()
-    groups = repeated_positions(slices)
-    copies = []
-    for group in groups:
-        for other in group[1:]:
-            if not np.array_equal(read_slice(group[0]), read_slice(other)):
-                raise _different_at_one_position(groups, group[0], other)
-            copies.append(other)
-    if not copies:
-        return slices, ()
-    names = ", ".join(one.label for one in copies[:5]) + (" ..." if len(copies) > 5 else "")
-    return [group[0] for group in groups], (f"{len(copies)} copies of slices were left out: {names}.",)
-
-
-def _different_at_one_position(groups: list[list[SliceHeader]], a: SliceHeader, b: SliceHeader) -> MedEnhanceError:
-    repeated = [len(group) for group in groups if len(group) > 1]
-    if len(repeated) > len(groups) // 2:
-        message = (
-            f"The series holds up to {max(repeated)} different images at each of {len(repeated)} positions: "
-            "several phases, times or energies, not one volume."
-        )
-    else:
-        message = f"{a.label} and {b.label} lie at the same position {a.position_mm} and differ."
-    return MedEnhanceError("input-unsuitable", message, "Put the slices of one volume into a folder of their own.")
-
-
-def _ct_warnings(slices: list[SliceHeader], array: np.ndarray) -> tuple[str, ...]:
+def _ct_warnings(slices: Sequence[SliceHeader], array: np.ndarray) -> tuple[str, ...]:
     warnings: tuple[str, ...] = ()
     unscaled = [one for one in slices if one.slope is None or one.intercept is None]
     if unscaled:
@@ -162,7 +88,9 @@ def _ct_warnings(slices: list[SliceHeader], array: np.ndarray) -> tuple[str, ...
     return warnings + scale_warnings(array)
 
 
-def _padding_below(slices: list[SliceHeader], array: np.ndarray, modality: str) -> tuple[float | None, tuple[str, ...]]:
+def _padding_below(
+    slices: Sequence[SliceHeader], array: np.ndarray, modality: str
+) -> tuple[float | None, tuple[str, ...]]:
     """The threshold from declared padding and, for CT, from values that no reconstruction gives.
 
     Declared padding counts if it lies at or below -1024 or is the lowest value that can be stored: otherwise a
@@ -188,7 +116,7 @@ def _padding_below(slices: list[SliceHeader], array: np.ndarray, modality: str) 
     )
 
 
-def _smallest_exact_type(slices: list[SliceHeader], array: np.ndarray) -> np.dtype:
+def _smallest_exact_type(slices: Sequence[SliceHeader], array: np.ndarray) -> np.dtype:
     if any(value != int(value) for one in slices for value in one.rescale):
         return np.dtype(np.float32)
     low, high = min(float(p.min()) for p in array), max(float(p.max()) for p in array)

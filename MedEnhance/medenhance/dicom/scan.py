@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydicom.uid import MediaStorageDirectoryStorage
@@ -18,13 +18,13 @@ from medenhance.progress import Progress, checkpoint
 MAX_NAMED = 5
 
 
-def find_series(path: Path, progress: Progress) -> tuple[list[DicomSeries], tuple[str, ...]]:
-    """All image series of a file or of a folder and its subfolders, and what was skipped.
+def find_series(path: Path | Sequence[Path], progress: Progress) -> tuple[list[DicomSeries], tuple[str, ...]]:
+    """All image series of a file, of several, or of a folder and its subfolders, and what was skipped.
 
     Raises:
         MedEnhanceError: input-unsuitable when there is none, input-unreadable for a damaged file.
     """
-    files = [path] if path.is_file() else list(_files_below(path))
+    files, path = _files_and_place(path)
     headers, strangers = [], []
     for index, file in enumerate(files):
         checkpoint(progress, "scan", index / len(files))
@@ -86,6 +86,13 @@ def _chosen(found: list[DicomSeries], series_uid: str | None) -> tuple[DicomSeri
     if not left_out:
         return candidates[0], ()
     return candidates[0], (f"Other series were left out:\n{_listed(left_out)}",)
+
+
+def _files_and_place(path: Path | Sequence[Path]) -> tuple[list[Path], Path]:
+    """Every file, and what a message names as the place of all."""
+    if not isinstance(path, Path):
+        return list(path), path[0] if len(path) == 1 else path[0].parent
+    return [path] if path.is_file() else list(_files_below(path)), path
 
 
 def _header_of(file: Path) -> FileHeader | None:

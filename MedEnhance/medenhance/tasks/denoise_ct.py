@@ -18,14 +18,13 @@ from medenhance.memory import peak_memory_bytes
 from medenhance.models import find_model
 from medenhance.predict import Predictor
 from medenhance.progress import Progress, Silent, checkpoint
+from medenhance.provenance import Provenance, What
 from medenhance.study import check_output, read_study, write_study
 from medenhance.tasks.acceptance import check_accepted
 from medenhance.volume import Volume
 from medenhance.weights import locate
 
 TASK = "denoise-ct"
-SERIES_SUFFIX = "denoised (research use only)"
-RESIDUAL_SUFFIX = "removed by denoising (research use only)"
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,13 @@ def denoise_with(predictor: Predictor, volume: Volume, strength: float, progress
     """
     check_accepted(volume, predictor.entry.accepted)
     begun = time.perf_counter()
-    array = predictor.restore(volume.array, strength=strength, padding_below=volume.padding_below, progress=progress)
+    array = predictor.restore(
+        volume.array,
+        strength=strength,
+        padding_below=volume.padding_below,
+        whole_numbers=np.issubdtype(volume.file_dtype or volume.array.dtype, np.integer),
+        progress=progress,
+    )
     seconds = time.perf_counter() - begun
     checkpoint(progress, "measure", 0.0)
     report = trust_report(
@@ -151,23 +156,15 @@ def denoise_with(predictor: Predictor, volume: Volume, strength: float, progress
         array,
         volume.grid,
         padding_below=volume.padding_below,
-        trusted=predictor.entry.trusted,
+        trusted=predictor.entry.measured_range,
         run=_facts(predictor, strength, seconds),
     )
     return DenoiseResult(volume.with_array(array), report)
 
 
-def derivation(report: TrustReport, what: str = SERIES_SUFFIX) -> Derivation:
+def derivation(report: TrustReport, what: What = "denoised") -> Derivation:
     """How a derived DICOM series says where it comes from."""
-    facts = report.run
-    return Derivation(
-        model_id=facts.model_id,
-        model_version=facts.model_version,
-        weights_sha256=facts.weights_sha256,
-        description=f"Low-dose CT denoising with {facts.model_id} {facts.model_version}. Research use only.",
-        series_suffix=what,
-        parameters={"strength": f"{facts.strength:g}", "precision": facts.precision},
-    )
+    return Provenance.of_run(report.run, what).derivation()
 
 
 def _write(request: DenoiseRequest, volume: Volume, result: DenoiseResult, progress: Progress) -> tuple[str, ...]:
@@ -193,7 +190,7 @@ def _write(request: DenoiseRequest, volume: Volume, result: DenoiseResult, progr
         if request.residual is not None:
             # The difference has a sign whatever type the study is stored in.
             removed = replace(volume, array=_removed(volume.array, result.volume.array), file_dtype=None)
-            write_study(removed, place(request.residual), derivation(result.report, RESIDUAL_SUFFIX), progress=progress)
+            write_study(removed, place(request.residual), derivation(result.report, "removed"), progress=progress)
         for path, stage in stages.items():
             publish_all(stage, path)
     return warnings
