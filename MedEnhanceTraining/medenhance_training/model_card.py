@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from medenhance.errors import MedEnhanceError
 from medenhance.manifest import ModelEntry, TrustedRange
 from medenhance.measure.tissue import AIR
 from medenhance.measure.trust import NOTICE
+from medenhance.weights import entry_of
 from medenhance_training.benchmark.pairs import OWN, REAL, is_unchanged
 from medenhance_training.data.index import load_index
 from medenhance_training.evaluate import MAIN_WINDOW_HU, SliceFigures, pooled_structure
-from medenhance_training.evaluation import Evaluation, evaluation_table
+from medenhance_training.evaluation import Evaluation
 from medenhance_training.recipes import RECIPES
 from medenhance_training.run_record import to_plain
+from medenhance_training.table import Table
 
 # A figure of a study beyond what 95 % of the held-out slices showed, with a margin, is out of the ordinary.
 _QUANTILE = 0.95
@@ -34,6 +36,7 @@ _NOT_PART_OF_A_RECIPE = (
     "data.index",
     "data.root",
     "data.verify",
+    "data.cache",
 )
 
 
@@ -101,6 +104,10 @@ def training_data(config: Mapping[str, Any]) -> tuple[str, ...]:
     Raises:
         MedEnhanceError: The index of its cases is no longer where it was.
     """
+    if config.get("type") == "SpineData":
+        low, high = config["stripes"]
+        count = f"{config['num_subjects']} simulated subjects"
+        return (f"{count}, {len(config['depths'])} projections each, structured noise x {low:g} to {high:g}",)
     lines = []
     if config.get("index"):
         index = load_index(Path(config["index"]))
@@ -117,7 +124,7 @@ def training_data(config: Mapping[str, Any]) -> tuple[str, ...]:
 def recipe_command(record: Mapping[str, Any]) -> str:
     """The recipe of a run, and the settings that it changes, as the command line takes them; earlier stages first."""
     name, earlier = str(record["recipe"]), record["config"].get("init_from")
-    first = f"{recipe_command(read_record(Path(earlier)))}, then " if earlier else ""
+    first = f"{_earlier_recipe(Path(earlier))}, then " if earlier else ""
     if name not in RECIPES:
         return first + name
     usual, used = (_flat(config) for config in (to_plain(RECIPES[name]()), record["config"]))
@@ -129,8 +136,20 @@ def recipe_command(record: Mapping[str, Any]) -> str:
 def all_training_data(record: Mapping[str, Any]) -> tuple[str, ...]:
     """What a run and the stages before it were trained on, without repetitions."""
     earlier = record["config"].get("init_from")
-    before = all_training_data(read_record(Path(earlier))) if earlier else ()
+    before = _earlier_data(Path(earlier)) if earlier else ()
     return tuple(dict.fromkeys([*before, *training_data(record["config"].get("data", {}))]))
+
+
+def _earlier_recipe(path: Path) -> str:
+    """How the start of a run came about: an earlier run, or weights that were published."""
+    if path.suffix != ".safetensors":
+        return recipe_command(read_record(path))
+    entry = entry_of(path)
+    return f"{entry.recipe} (published as {entry.id} {entry.version}, commit {entry.commit[:7]})"
+
+
+def _earlier_data(path: Path) -> tuple[str, ...]:
+    return entry_of(path).training_data if path.suffix == ".safetensors" else all_training_data(read_record(path))
 
 
 def read_record(run: Path) -> dict[str, Any]:
@@ -147,9 +166,9 @@ def read_record(run: Path) -> dict[str, Any]:
     return record
 
 
-def card_text(entry: ModelEntry, evaluation: Evaluation, num_parameters: int) -> str:
-    """The model card as Markdown."""
-    weights, trusted = entry.files[0], entry.trusted
+def card_text(entry: ModelEntry, tables: Sequence[Table], num_parameters: int) -> str:
+    """The model card as Markdown, with the tables of its figures."""
+    weights = entry.files[0]
     facts = {
         "Network": f"{entry.network}, {num_parameters:,} parameters, `{json.dumps(entry.config)}`",
         "Intensity": f"`{json.dumps(entry.intensity)}`",
@@ -159,21 +178,28 @@ def card_text(entry: ModelEntry, evaluation: Evaluation, num_parameters: int) ->
         "Commit": f"`{entry.commit}`",
         "Licence": entry.licence,
     }
+    parts = [
+        f"# {entry.title}\n\n`{entry.id}` {entry.version}. {NOTICE}\n\n{entry.intended_use}",
+        "\n".join(f"- {name}: {value}" for name, value in facts.items()),
+        "## Training data\n\n" + _bullets(entry.training_data or ("not recorded",)),
+        "## Figures on held-out slices\n\n" + "\n\n".join(table.markdown().strip() for table in tables),
+        *_tested(entry.trusted),
+        "## Limits\n\n" + _bullets(entry.limits),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _tested(trusted: TrustedRange | None) -> list[str]:
+    """The section on measured ranges of a model that has them."""
+    if trusted is None:
+        return []
     ranges = [
         f"noise of soft tissue in the input: {trusted.noise_sd_hu[0]:g} to {trusted.noise_sd_hu[1]:g} HU",
         f"pixels: {trusted.spacing_mm[0]:g} to {trusted.spacing_mm[1]:g} mm",
         f"shift of a tissue's mean: at most {trusted.max_abs_bias_hu:g} HU",
         f"residual structure index: at most {trusted.max_residual_structure:g}",
     ]
-    parts = [
-        f"# {entry.title}\n\n`{entry.id}` {entry.version}. {NOTICE}\n\n{entry.intended_use}",
-        "\n".join(f"- {name}: {value}" for name, value in facts.items()),
-        "## Training data\n\n" + _bullets(entry.training_data or ("not recorded",)),
-        "## Figures on held-out slices\n\n" + evaluation_table(evaluation).markdown().strip(),
-        "## Where it was tested\n\nThe trust report warns outside of:\n\n" + _bullets(ranges),
-        "## Limits\n\n" + _bullets(entry.limits),
-    ]
-    return "\n\n".join(parts) + "\n"
+    return ["## Where it was tested\n\nThe trust report warns outside of:\n\n" + _bullets(ranges)]
 
 
 def _structure_of_scans(figures: list[SliceFigures]) -> list[float]:
