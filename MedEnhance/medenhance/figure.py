@@ -190,10 +190,11 @@ def _draw_curves(axes: Any, before: NoisePower, after: NoisePower) -> None:
     for power, color, name in ((before, _BEFORE, "before"), (after, _AFTER, "after")):
         label = f"{name}: mean {power.mean_frequency:.2f}, peak {power.peak_frequency:.2f}"
         axes.plot(power.frequency, power.power, color=color, lw=1.8, label=label)
-    gain = (before.noise_sd_hu / after.noise_sd_hu) ** 2 if after.noise_sd_hu > 0 else 1.0
+    # As high as the spectrum before, to compare the shapes.
+    gain = max(before.power) / max(after.power) if max(after.power) > 0 else 1.0
     if gain > 1.5:
         scaled = [gain * p for p in after.power]
-        axes.plot(after.frequency, scaled, color=_AFTER, lw=1.2, ls=":", label=f"after x {gain:.2g}")
+        axes.plot(after.frequency, scaled, color=_AFTER, lw=1.2, ls=":", label=f"after x {gain:.3g}")
     axes.set_xlim(0, before.frequency[-1])
     axes.set_ylim(0, 1.05 * max(max(line.get_ydata()) for line in axes.lines) or 1.0)
     axes.legend(
