@@ -18,7 +18,7 @@ import vtk
 from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import SlicerParameterNamePropertyName, WithinRange, parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -29,7 +29,7 @@ from slicer.util import VTKObservationMixin
 
 from medenhance.errors import MedEnhanceError
 from medenhance.manifest import ModelEntry, load_manifest
-from MedEnhanceLib.BatchRun import BatchRow, runBatch
+from MedEnhanceLib.BatchRun import BatchRequest, BatchRow, runBatch
 from MedEnhanceLib.BlockingRun import runJob
 from MedEnhanceLib.CompareLayout import CompareLayout
 from MedEnhanceLib.CompareSection import CompareSection
@@ -150,6 +150,9 @@ class MedEnhanceLowDoseCTLogic(ScriptedLoadableModuleLogic):
         request.targets["output"] = Target(outputVolume)
         if residualVolume is not None:
             request.targets["residual"] = Target(residualVolume, what=REMOVED)
+        problem = _sameNodeProblem(inputVolume, outputVolume, residualVolume)
+        if problem:
+            raise MedEnhanceError("output-refused", problem)
         self._refuseUnsuitable(inputVolume, modelId)
         return runJob(request, self.session.client, slicer.app.temporaryPath)["report"]
 
@@ -204,30 +207,48 @@ class MedEnhanceLowDoseCTLogic(ScriptedLoadableModuleLogic):
         modelId: str | None = None,
         strength: float = 1.0,
         device: str = "auto",
+        told: Callable[[BatchRow], object] = lambda row: None,
     ) -> list[BatchRow]:
         """Denoise many volumes and wait; one that fails stops no other.
 
         Args:
             inputs: Volume nodes, and paths of DICOM folders or volume files.
-            outputFolder: Gets a NRRD file and a report for each, and a table of how each ended. Results that are there
-                already are kept, so a batch that was stopped goes on.
+            outputFolder: Gets a NRRD file and a report for each, and a table of how each ended. What is done already,
+                from the same input with the same model and options, is skipped, so a batch that was stopped goes on.
             modelId: None for the default model.
             strength: 0 keeps the input, 1 is the network's output.
             device: "auto", "cpu", "cuda" ...
+            told: Called with each row as soon as it is known, such as `print`.
 
         Returns:
             A row for each input.
+
+        Raises:
+            MedEnhanceError: What every input would fail with, such as an unknown model.
         """
         options = self._options(modelId, strength, device)
-        folder = Path(outputFolder)
-        return runBatch(
-            self.session.client, TASK, inputs, folder, options, "_denoised", slicer.app.temporaryPath
-        )
+        folder, temporary = Path(outputFolder), slicer.app.temporaryPath
+        request = BatchRequest(TASK, list(inputs), folder, options, "_denoised", temporary, told)
+        return runBatch(self.session.client, request)
 
     def exportDicom(
-        self, volumeNode: vtkMRMLScalarVolumeNode, sourceFiles: Sequence[str], folder: str | Path, callbacks: RunCallbacks
+        self,
+        volumeNode: vtkMRMLScalarVolumeNode,
+        sourceFiles: Sequence[str],
+        folder: str | Path,
+        callbacks: RunCallbacks,
     ) -> None:
-        """Write a denoised volume as a derived DICOM series, without waiting."""
+        """Write a denoised volume as a derived DICOM series, without waiting.
+
+        Args:
+            volumeNode: Result of a run.
+            sourceFiles: DICOM files of the run's input, such as `dicomFilesOf` finds them.
+            folder: New or empty folder.
+            callbacks: Called on the main thread.
+
+        Raises:
+            MedEnhanceError: The volume is no result of a run.
+        """
         assert not self.isRunning, "one run at a time"
         self._job = DicomExportJob(
             volumeNode,
@@ -280,6 +301,7 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
 
     def cleanup(self) -> None:
         """The panel goes for good."""
+        self.requirements.cancel()
         self.binding.follow(None)
         self.settings.stop()
         self.compare.stop()
@@ -290,6 +312,10 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
     def enter(self) -> None:
         """The user opens the module."""
         self.initializeParameterNode()
+
+    def exit(self) -> None:
+        """The user goes to another module; a run goes on."""
+        self.compare.stopFlicker()
 
     def onSceneStartClose(self, _caller: Any, _event: Any) -> None:
         self.logic.cancel()
@@ -320,7 +346,9 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
         self.input = InputSection(ui.inputMessageLabel)
         self.model = ModelSection(ui.modelComboBox, ui.modelCardBrowser, self._onModelChosen)
         self.model.setModels(self.logic.models().values())
-        self.controls = RunControls(ui.applyButton, ui.progressBar, ui.statusLabel, self.onApply, self.onCancel)
+        self.controls = RunControls(
+            ui.applyButton, ui.progressBar, ui.statusLabel, self.onApply, self.onCancel, self._onRunChanged
+        )
         self.requirements = RequirementsSection(self.logic.session, self.controls)
         self.compare = CompareSection(
             ui.compareButton, ui.blendSlider, ui.flickerCheckBox, CompareLayout(slicer.mrmlScene, refreshViews)
@@ -338,14 +366,16 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
         self.addObserver(scene, events.EndCloseEvent, self.onSceneReady)
         # While a scene is read, parameters name nodes that the selectors do not know yet.
         self.addObserver(scene, events.EndImportEvent, self.onSceneReady)
-        self.addObserver(scene, events.NodeAboutToBeRemovedEvent, self._onNodeAboutToBeRemoved)
+        # Before the selectors, which would have taken a neighbour already.
+        self.addObserver(scene, events.NodeAboutToBeRemovedEvent, self._onNodeAboutToBeRemoved, priority=1.0)
         self.ui.sampleDataButton.clicked.connect(self.onLoadSample)
         self.ui.installButton.clicked.connect(lambda: self.requirements.check(self._onParametersModified))
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _onNodeAboutToBeRemoved(self, _caller: Any, _event: Any, node: Any) -> None:
         """Clear a selector whose node goes: by itself it would take the neighbour, another patient's perhaps."""
-        for selector in (self.ui.inputSelector, self.ui.outputSelector, self.ui.residualSelector):
+        ui = self.ui
+        for selector in (ui.inputSelector, ui.outputSelector, ui.residualSelector, ui.regionSelector):
             if selector.currentNode() is node:
                 selector.setCurrentNode(None)
 
@@ -360,13 +390,16 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
         self.controls.setCanApply(not problem, problem or _("Denoise the input volume."))
         ui.allFramesCheckBox.setEnabled(sequenceOf(inputVolume) is not None)
         ui.residualSelector.setEnabled(parameters is not None and parameters.createResidual)
-        provenance = provenanceOf(output)
-        report = provenance["report"] if provenance is not None else None
+        report = _reportOf(output, inputVolume)
+        result = output if report is not None else None
         self.trust.show(report, output.GetName() if output is not None else "")
-        self.compare.setVolumes(inputVolume, output if report is not None else None, residual)
+        self.compare.setVolumes(inputVolume, result, residual)
         self.region.setRegion(parameters.region if parameters is not None else None)
-        addToDatabase = parameters is not None and parameters.addToDatabase
-        self.export.setVolumes(inputVolume, output if report is not None else None, addToDatabase)
+        self.export.setVolumes(inputVolume, result, parameters is not None and parameters.addToDatabase)
+
+    def _onRunChanged(self) -> None:
+        self.export.refresh()
+        self.ui.installButton.setEnabled(not self.controls.isRunning)
 
     def _readVolumes(self) -> dict[str, Any]:
         """The volumes that the region read-out shows."""
@@ -427,10 +460,11 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
         if self._parameterNode is not None:  # else the scene was closed meanwhile
             with slicer.util.NodeModify(self._parameterNode.parameterNode):
                 self._parameterNode.outputVolume = nodes["output"]
-                if "residual" in nodes:
-                    self._parameterNode.residualVolume = nodes["residual"]
+                # Without one, that of an earlier run does not belong to this output.
+                self._parameterNode.residualVolume = nodes.get("residual")
             self._onParametersModified()
-            slicer.util.setSliceViewerLayers(background=self._parameterNode.inputVolume, foreground=nodes["output"])
+            if not self.compare.isShown:
+                slicer.util.setSliceViewerLayers(background=self._parameterNode.inputVolume, foreground=nodes["output"])
 
     def _onFailed(self, failure: WorkerFailure) -> None:
         if failure.kind == "worker-start":
@@ -442,15 +476,20 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
         self._parameterNode.inputVolume, _truth = loadSample()
 
 
-def _boundWidgets(ui: Any) -> dict[str, Any]:
-    """The widgets that show a parameter, by its name."""
-    named = ((widget.property(SlicerParameterNamePropertyName), widget) for widget in vars(ui).values())
-    return {name: widget for name, widget in named if name}
+def _reportOf(output: Any, inputVolume: Any) -> dict[str, Any] | None:
+    """The trust report of a result; None for one of another input, of another patient perhaps."""
+    provenance = provenanceOf(output)
+    if provenance is None or inputVolume is None or provenance["input"] is not inputVolume:
+        return None
+    return provenance["report"]
 
 
 def _dicomProvenance(volumeNode: Any) -> dict[str, Any]:
     """How a result came about, as the worker's task "export-dicom" takes it."""
-    provenance = provenanceOf(volumeNode) or {}
+    provenance = provenanceOf(volumeNode)
+    if provenance is None:
+        message = _("{name} is no result of MedEnhance.").format(name=volumeNode.GetName())
+        raise MedEnhanceError("input-unsuitable", message, _("Denoise a volume, and export the result."))
     names = ("model_id", "model_version", "weights_sha256", "strength", "precision", "what")
     return {name: provenance[name] for name in names}
 

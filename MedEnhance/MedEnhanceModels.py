@@ -30,7 +30,7 @@ from MedEnhanceLib.ModelList import ListedModel, listedModels
 from MedEnhanceLib.RequirementsSection import RequirementsSection
 from MedEnhanceLib.RunControls import RunControls
 from MedEnhanceLib.TrustSection import fillTable
-from MedEnhanceLib.WorkerClient import RunCallbacks, WorkerRun
+from MedEnhanceLib.WorkerClient import RunCallbacks, WorkerFailure, WorkerRun
 from MedEnhanceLib.WorkerSession import WorkerSession
 
 WEIGHTS_FILTER, PACK_FILTER = "*.safetensors", "*.zip"
@@ -126,8 +126,12 @@ class MedEnhanceModelsWidget(ScriptedLoadableModuleWidget):
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         self.logic = MedEnhanceModelsLogic()
         ui = self.ui
+        # The report has columns.
+        ui.doctorText.setFont(qt.QFontDatabase.systemFont(qt.QFontDatabase.FixedFont))
         # The button is Cancel in every state: nothing can be "applied" here.
-        self.controls = RunControls(ui.cancelButton, ui.progressBar, ui.statusLabel, _nothing, self.logic.cancel)
+        self.controls = RunControls(
+            ui.cancelButton, ui.progressBar, ui.statusLabel, _nothing, self.onCancel, self._enableButtons
+        )
         self.requirements = RequirementsSection(self.logic.session, self.controls)
         self._connect()
         self._show(self.logic.bundledModels())
@@ -139,6 +143,7 @@ class MedEnhanceModelsWidget(ScriptedLoadableModuleWidget):
 
     def cleanup(self) -> None:
         """The panel goes for good."""
+        self.requirements.cancel()
         self.logic.session.close()
 
     def _connect(self) -> None:
@@ -164,6 +169,11 @@ class MedEnhanceModelsWidget(ScriptedLoadableModuleWidget):
         row = self.ui.modelTable.currentRow()
         return self._models[row] if 0 <= row < len(self._models) else None
 
+    def onCancel(self) -> None:
+        """Stop whatever goes on."""
+        if not self.requirements.cancel():
+            self.logic.cancel()
+
     def onRefresh(self) -> None:
         """Read the list again."""
         self._do("models", {}, self._show, lambda result: " ".join(result["problems"]))
@@ -174,12 +184,12 @@ class MedEnhanceModelsWidget(ScriptedLoadableModuleWidget):
         text = _("{title} is {size} large. Its licence is {licence}. Do you accept it, and download the model?")
         if slicer.util.confirmOkCancelDisplay(text.format(**model.words())):
             payload = {"model": model.id, "accept_licence": True}
-            self._change("model-download", payload, lambda r: _("The model is installed and verified."))
+            self._change("model-download", payload, lambda _r: _("The model is installed and verified."))
 
     def onVerify(self) -> None:
         """Check the chosen model."""
         payload = {"model": self.chosen().id}
-        self._do("model-verify", payload, None, lambda r: _("The weights are right, and so is the known answer."))
+        self._do("model-verify", payload, None, lambda _r: _("The weights are right, and so is the known answer."))
 
     def onDelete(self) -> None:
         """Delete the chosen model, after a question."""
@@ -207,7 +217,7 @@ class MedEnhanceModelsWidget(ScriptedLoadableModuleWidget):
         if path:
             path = path if path.lower().endswith(".zip") else path + ".zip"
             text = _("Written to {path}.").format(path=path)
-            self._do("pack-export", {"path": path, "models": []}, None, lambda r: text)
+            self._do("pack-export", {"path": path, "models": []}, None, lambda _r: text)
 
     def onOpenFolder(self) -> None:
         """Show the folder of downloaded models in the file browser."""
@@ -221,7 +231,7 @@ class MedEnhanceModelsWidget(ScriptedLoadableModuleWidget):
             self.ui.doctorText.setPlainText(result["text"])
             self.ui.copyButton.setEnabled(True)
 
-        self._do("doctor", {}, show, lambda r: _("The report stands below."))
+        self._do("doctor", {}, show, lambda _r: _("The report stands below."))
 
     def onCopy(self) -> None:
         """Copy the report."""
@@ -229,7 +239,7 @@ class MedEnhanceModelsWidget(ScriptedLoadableModuleWidget):
 
     def _change(self, task: str, payload: dict[str, Any], text: Callable[[dict[str, Any]], str]) -> None:
         """Do something that changes the list, and read the list again."""
-        self._do(task, payload, lambda result: qt.QTimer.singleShot(0, self._refreshQuietly), text)
+        self._do(task, payload, lambda _result: qt.QTimer.singleShot(0, self._refreshQuietly), text)
 
     def _refreshQuietly(self) -> None:
         """Read the list again and leave the message of what was just done."""
@@ -243,10 +253,6 @@ class MedEnhanceModelsWidget(ScriptedLoadableModuleWidget):
             self.controls.succeeded(text(result))
             if show is not None:
                 show(result)
-            self._enableButtons()
-
-        def ended(tell: Callable[..., None]) -> Callable[..., None]:
-            return lambda *failure: (tell(*failure), self._enableButtons())
 
         def begin() -> None:
             self.controls.begin()
@@ -254,13 +260,17 @@ class MedEnhanceModelsWidget(ScriptedLoadableModuleWidget):
                 progress=self.controls.progress,
                 warning=self.controls.warn,
                 finished=finished,
-                failed=ended(self.controls.failed),
-                cancelled=ended(self.controls.cancelled),
+                failed=self._onFailed,
+                cancelled=self.controls.cancelled,
             )
             self.logic.start(task, payload, callbacks)
-            self._enableButtons()
 
         self.requirements.whenReady(begin)
+
+    def _onFailed(self, failure: WorkerFailure) -> None:
+        if failure.kind == "worker-start":
+            self.requirements.forget()
+        self.controls.failed(failure)
 
     def _show(self, result: dict[str, Any]) -> None:
         """Show the models; the choice stays where it can."""

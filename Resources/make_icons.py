@@ -18,6 +18,7 @@ SIZE = 128
 OVERSAMPLING = 8
 NAVY = ((16, 34, 66), (28, 74, 118))
 TEAL = ((7, 62, 80), (18, 128, 134))
+CLARET = ((74, 18, 44), (150, 52, 84))
 VIOLET = ((48, 32, 98), (112, 78, 178))
 ACCENT = (255, 196, 84, 255)
 
@@ -113,6 +114,26 @@ def low_dose_ct_icon() -> Image.Image:
     return on_tile(TEAL, ring, slice_through_a_chest(0.26, 0.2), divider(0.22, 0.78))
 
 
+def spine_ultrasound_icon() -> Image.Image:
+    """A curved column of vertebrae from behind, and the two lines whose angle is measured."""
+    side = SIZE * OVERSAMPLING
+    picture = Image.new("RGBA", (side, side))
+    draw = ImageDraw.Draw(picture)
+    rows = np.linspace(0.14, 0.86, 9)
+    for row in rows:
+        middle, tilt = 0.5 + 0.11 * np.sin(np.pi * (row - 0.14) / 0.72), -0.42 * np.cos(np.pi * (row - 0.14) / 0.72)
+        across, down = np.array([np.cos(tilt), np.sin(tilt)]), np.array([-np.sin(tilt), np.cos(tilt)])
+        for offset, width, height in ((0.0, 0.075, 0.032), (-0.15, 0.05, 0.02), (0.15, 0.05, 0.02)):
+            centre = np.array([middle, row]) + offset * across
+            signs = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
+            corners = [tuple(side * (centre + a * width * across + b * height * down)) for a, b in signs]
+            draw.polygon(corners, fill=(250, 232, 238, 255))
+        if row in (rows[1], rows[-2]):
+            ends = [tuple(side * (np.array([middle, row]) + sign * 0.34 * across)) for sign in (-1, 1)]
+            draw.line(ends, fill=ACCENT, width=int(0.03 * side))
+    return on_tile(CLARET, picture)
+
+
 def models_icon() -> Image.Image:
     """A small network: two, three and one unit, all connected."""
     picture = Image.new("RGBA", (SIZE * OVERSAMPLING,) * 2)
@@ -144,6 +165,7 @@ def main() -> None:
     module_icons.mkdir(parents=True, exist_ok=True)
     extension_icon().save(root / "Resources" / "MedEnhance.png", optimize=True)
     low_dose_ct_icon().save(module_icons / "MedEnhanceLowDoseCT.png", optimize=True)
+    spine_ultrasound_icon().save(module_icons / "MedEnhanceSpineUltrasound.png", optimize=True)
     models_icon().save(module_icons / "MedEnhanceModels.png", optimize=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from medenhance.errors import Cancelled, MedEnhanceError
 from MedEnhanceLib.RoundTrip import Means
@@ -50,23 +50,55 @@ class _Outcome:
         return self.value
 
 
+class Job(Protocol):
+    """What is run: a `VolumeJob`, a `ProjectionJob` ..."""
+
+    @property
+    def isActive(self) -> bool: ...
+
+    def start(self) -> None: ...
+
+    def wait(self) -> None: ...
+
+
 def runJob(request: JobRequest, client: WorkerClient, temporaryFolder: str, progress: Any = None) -> dict[str, Any]:
     """Do a volume job and return the worker's result.
 
     Raises:
         MedEnhanceError: It failed or was cancelled; the scene is as it was.
     """
+
+    def make(means: Means, callbacks: JobCallbacks) -> VolumeJob:
+        return VolumeJob(request, means, callbacks)
+
+    return runBlocking(make, client, temporaryFolder, progress)[1]
+
+
+def runBlocking(
+    make: Callable[[Means, JobCallbacks], Job], client: WorkerClient, temporaryFolder: str, progress: Any = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Do a job and return its nodes by name, and the worker's result.
+
+    Args:
+        make: Makes the job.
+        client: The worker.
+        temporaryFolder: Where files go meanwhile.
+        progress: As in `JobCallbacks`.
+
+    Raises:
+        MedEnhanceError: It failed or was cancelled; the scene is as it was.
+    """
     outcome = _Outcome()
 
-    def finished(_nodes: dict[str, Any], result: dict[str, Any]) -> None:
-        outcome.value = result
+    def finished(nodes: dict[str, Any], result: dict[str, Any]) -> None:
+        outcome.value = nodes, result
 
     callbacks = JobCallbacks(finished=finished, failed=outcome.failed, cancelled=outcome.cancelled)
     if progress is not None:
         callbacks.progress = progress
-    job = VolumeJob(request, Means(client, BlockingPump(), temporaryFolder), callbacks)
+    job = make(Means(client, BlockingPump(), temporaryFolder), callbacks)
     job.start()
-    job.wait()
+    _waitFor(job)
     return outcome.get()
 
 
@@ -84,6 +116,15 @@ def ask(client: WorkerClient, task: str, payload: dict[str, Any], warning: Any =
     callbacks = RunCallbacks(finished=finished, failed=outcome.failed, cancelled=outcome.cancelled)
     if warning is not None:
         callbacks.warning = warning
-    run = client.submit(task, payload, callbacks)
-    run.wait()
+    _waitFor(client.submit(task, payload, callbacks))
     return outcome.get()
+
+
+def _waitFor(run: Any) -> None:
+    """Wait for a job or a run; whoever interrupts that (Ctrl+C in a script) stops it, too."""
+    try:
+        run.wait()
+    except BaseException:
+        run.cancel()
+        run.wait()
+        raise

@@ -36,19 +36,26 @@ class CompareSection:
 
     def setVolumes(self, original: Any, denoised: Any, residual: Any) -> None:
         """What to compare; None for what is not there."""
+        areOthers = (original, denoised, residual) != (self._original, self._denoised, self._residual)
         self._original, self._denoised, self._residual = original, denoised, residual
         able = original is not None and denoised is not None
         for widget in (self._button, self._slider, self._flicker):
             widget.setEnabled(able)
         if not able:
             self.stop()
-        elif self._button.checked:
+        elif self._button.checked and areOthers:  # else the user's zoom and slice stay
             self._layout.show(original, denoised, residual)
 
     def stop(self) -> None:
         """Go back to the views as they were."""
         self.stopFlicker()
         self._button.setChecked(False)
+        self._layout.restore()
+
+    @property
+    def isShown(self) -> bool:
+        """Whether the volumes stand side by side."""
+        return self._layout.isShown
 
     def stopFlicker(self) -> None:
         """Show the two as the slider says."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from MedEnhanceLib.VolumeBridge import exportSteps
 from MedEnhanceLib.WorkerClient import RunCallbacks, WorkerRun
 
 TASK = "export-dicom"
+LONGEST_NAME = 60  # characters; file systems take 255 bytes, and a character may take 4
 
 
 def newFolder(parent: Path, name: str) -> Path:
     """A folder below ``parent`` that does not exist yet, named after ``name``."""
-    safe = "".join(c if c.isalnum() or c in "-_ " else "_" for c in name).strip() or "series"
+    safe = "".join(c if c.isalnum() or c in "-_ " else "_" for c in name)[:LONGEST_NAME].strip() or "series"
     numbered = (parent / (safe if n == 1 else f"{safe} {n}") for n in range(1, 10_000))
     return next(folder for folder in numbered if not folder.exists())
 
@@ -42,9 +43,8 @@ class DicomExportJob:
         callbacks: RunCallbacks,
     ) -> None:
         self._volumeNode, self._means, self._callbacks = volumeNode, means, callbacks
-        self._temporary = Path(tempfile.mkdtemp(prefix="medenhance-", dir=means.temporaryFolder))
+        self._temporary: Path | None = None
         self._payload = {
-            "input": str(self._temporary / "input.nrrd"),
             "source": list(sourceFiles),
             "output": str(folder),
             "provenance": provenance,
@@ -56,8 +56,7 @@ class DicomExportJob:
     def start(self) -> None:
         """Begin; the callbacks tell the rest."""
         self.isActive = True
-        steps = exportSteps(self._volumeNode, Path(self._payload["input"]))
-        self._pumpRun = self._means.pump.run(steps, self._send, self._failedHere)
+        self._pumpRun = self._means.pump.run(self._writeSteps(), self._send, self._failedHere)
 
     def cancel(self) -> None:
         """Stop; nothing is left in the folder."""
@@ -73,6 +72,12 @@ class DicomExportJob:
         while self.isActive and self._workerRun is not None:
             self._workerRun.wait(0.1)
 
+    def _writeSteps(self) -> Iterator[float]:
+        self._temporary = Path(tempfile.mkdtemp(prefix="medenhance-", dir=self._means.temporaryFolder))
+        path = self._temporary / "input.nrrd"
+        self._payload["input"] = str(path)
+        yield from exportSteps(self._volumeNode, path)
+
     def _send(self) -> None:
         callbacks = RunCallbacks(
             progress=self._callbacks.progress,
@@ -84,11 +89,12 @@ class DicomExportJob:
         self._workerRun = self._means.client.submit(TASK, self._payload, callbacks)
 
     def _failedHere(self, error: Exception) -> None:
-        failure = failureOf(error, self._temporary.parent)
+        failure = failureOf(error, Path(self._means.temporaryFolder))
         self._end(lambda: self._callbacks.failed(failure))
 
     def _end(self, tell: Callable[[], None]) -> None:
         if self.isActive:
             self.isActive = False
-            shutil.rmtree(self._temporary, ignore_errors=True)
+            if self._temporary is not None:
+                shutil.rmtree(self._temporary, ignore_errors=True)
             tell()

@@ -47,10 +47,14 @@ class ExportSection:
     def setVolumes(self, inputVolume: Any, output: Any, addToDatabase: bool) -> None:
         """What to export: a result or None, and the volume that it comes from."""
         self._input, self._output, self._addToDatabase = inputVolume, output, addToDatabase
-        self._button.setEnabled(output is not None and not self._controls.isRunning)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """A run has begun or ended."""
+        self._button.setEnabled(self._output is not None and not self._controls.isRunning)
 
     def _onExport(self) -> None:
-        files = dicomFilesOf(self._input, slicer.dicomDatabase) if self._input is not None else []
+        files = dicomFilesOf(self._input, getattr(slicer, "dicomDatabase", None)) if self._input is not None else []
         if not files:
             self._label.setText(
                 _(
@@ -77,9 +81,16 @@ class ExportSection:
 
     def _exported(self, folder: Path) -> None:
         text = _("Exported to {folder}.").format(folder=folder)
-        self._controls.succeeded(text)
         self._label.setText(text)
-        if self._addToDatabase:
-            from DICOMLib import DICOMUtils
+        if self._addToDatabase and not addToDatabase(folder):
+            self._controls.warn(_("The series is not in the DICOM database; import its folder in the DICOM module."))
+        self._controls.succeeded(text)
 
-            DICOMUtils.importDicom(str(folder))
+
+def addToDatabase(folder: Path) -> bool:
+    """Have Slicer's DICOM database list the files of a folder; whether it does."""
+    if not getattr(getattr(slicer, "dicomDatabase", None), "isOpen", False):
+        return False
+    from DICOMLib import DICOMUtils
+
+    return bool(DICOMUtils.importDicom(str(folder)))

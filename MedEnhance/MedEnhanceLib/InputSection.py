@@ -40,8 +40,14 @@ class InputSection:
         return problem
 
     def _show(self, lines: list[str]) -> None:
-        self._label.setText("".join(f"<p>⚠ {escape(line)}</p>" for line in lines))
-        self._label.setVisible(bool(lines))
+        showProblems(self._label, lines)
+
+
+def showProblems(label: Any, lines: list[str]) -> None:
+    """Show warnings in a QLabel, which is hidden where there are none."""
+    label.setTextFormat(qt.Qt.RichText)
+    label.setText("".join(f"<p>⚠ {escape(line)}</p>" for line in lines))
+    label.setVisible(bool(lines))
 
 
 def _warnings(volumeNode: Any, entry: ModelEntry) -> list[str]:

@@ -39,6 +39,9 @@ def modelTitle(entry: ModelEntry) -> str:
 
 def _quality(entry: ModelEntry) -> Iterator[str]:
     """One line a subset, from metrics named "SUBSET: PSNR in ..., dB" and so on."""
+    if entry.trusted is None:
+        yield from (f"{name}: {value:g}" for name, value in entry.metrics.items())
+        return
     subsets = dict.fromkeys(name.split(": ")[0] for name in entry.metrics)
     for subset in subsets:
         figures = {

@@ -32,9 +32,10 @@ class ListedModel:
 
     def row(self) -> tuple[str, ...]:
         """Title, job, place, size and licence."""
-        places = {"bundled": _("part of MedEnhance"), "installed": _("installed"), "available": _("not downloaded")}
-        place = places.get(self.installed, self.installed)
-        return self.entry.title, self.entry.task, place, _sizeText(self.entry.size_bytes), self.entry.licence
+        places = {"bundled": _("built in"), "installed": _("installed"), "available": _("not downloaded")}
+        jobs = {"denoise-ct": _("low-dose CT")}
+        place, job = places.get(self.installed, self.installed), jobs.get(self.entry.task, self.entry.task)
+        return self.entry.title, job, place, _sizeText(self.entry.size_bytes), self.entry.licence
 
 
 def listedModels(result: dict[str, Any]) -> list[ListedModel]:

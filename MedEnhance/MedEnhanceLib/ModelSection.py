@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import slicer
 from slicer.i18n import tr as _
-from slicer.util import settingsValue
 
 from medenhance.manifest import ModelEntry
 from MedEnhanceLib.ModelCard import cardHtml, modelTitle
@@ -57,8 +57,6 @@ class ModelSection:
 
     def rememberSeconds(self, modelId: str, secondsASlice: float) -> None:
         """Keep how long a slice took on this computer, for the card."""
-        import slicer
-
         slicer.app.userSettings().setValue(_settingsKey(modelId), secondsASlice)
         self._showCard()
 
@@ -72,9 +70,17 @@ class ModelSection:
         if entry is None:
             self._browser.setPlainText(_("No model is at hand; open MedEnhance Models to add one."))
             return
-        seconds = settingsValue(_settingsKey(entry.id), 0.0, converter=float)
+        seconds = _seconds(entry.id)
         text = _("{seconds:.2f} s a slice in the last run on this computer").format(seconds=seconds) if seconds else ""
         self._browser.setHtml(cardHtml(entry, text))
+
+
+def _seconds(modelId: str) -> float:
+    """What a slice took in the last run; 0 when nobody knows."""
+    try:
+        return float(slicer.app.userSettings().value(_settingsKey(modelId)) or 0.0)
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def _settingsKey(modelId: str) -> str:

@@ -17,10 +17,10 @@ def nodesOfClass(scene: Any, className: str) -> list[Any]:
     return [scene.GetNthNodeByClass(n, className) for n in range(scene.GetNumberOfNodesByClass(className))]
 
 
-def newOutputNode(scene: Any, inputNode: Any, suffix: str) -> Any:
-    """A new, empty volume node of the input's class, named after it; it is shown in no view."""
+def newOutputNode(scene: Any, inputNode: Any, suffix: str, className: str = "") -> Any:
+    """A new, empty volume node of the input's class or of another, named after the input; it is shown in no view."""
     name = scene.GenerateUniqueName(f"{inputNode.GetName()} {suffix}".strip())
-    return scene.AddNewNodeByClass(inputNode.GetClassName(), name)
+    return scene.AddNewNodeByClass(className or inputNode.GetClassName(), name)
 
 
 def placeBeside(scene: Any, shNode: Any, inputNode: Any, outputNode: Any) -> None:

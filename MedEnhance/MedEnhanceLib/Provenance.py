@@ -58,6 +58,13 @@ def provenanceOf(node: Any) -> dict[str, Any] | None:
     return found
 
 
+def dicomProvenance(node: Any) -> dict[str, Any]:
+    """How a result came about, as the worker's task "export-dicom" takes it."""
+    provenance = provenanceOf(node) or {}
+    names = ("model_id", "model_version", "weights_sha256", "strength", "precision", "what")
+    return {name: provenance[name] for name in names}
+
+
 def _number(text: str) -> float:
     try:
         return float(text)

@@ -61,7 +61,7 @@ class RegionSection(VTKObservationMixin):
         if self._region is None or not named:
             return []
         found = regionStatistics(self._region, list(named.values()))
-        return [_row(name, statistics) for name, statistics in zip(named, found)]
+        return [_row(name, statistics) for name, statistics in zip(named, found, strict=True)]
 
 
 def _row(name: str, statistics: Any) -> tuple[str, ...]:

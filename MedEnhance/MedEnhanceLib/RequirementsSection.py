@@ -97,6 +97,7 @@ class RequirementsSection:
 
     def _install(self, plan: InstallPlan, call: Callable[[], None]) -> None:
         self._controls.progress("install", 0.0, None)
+        self._controls.holdCancel()
         steps = installSteps(plan, self._session.log.appendLine)
         self._installation = self._session.pump.run(steps, lambda: self._installed(call), self._fail)
 

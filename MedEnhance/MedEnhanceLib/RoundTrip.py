@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from MedEnhanceLib.VolumeFile import readSteps
 from MedEnhanceLib.WorkerClient import RunCallbacks, WorkerClient, WorkerFailure, WorkerRun
 
 PREPARE, READ_BACK = "prepare", "show"
+REMOVED_BYTES = 1 << 25  # about 5 ms
 
 
 class Cancellable(Protocol):
@@ -71,6 +73,19 @@ class TripCallbacks:
     cancelled: Callable[[], None]
 
 
+@dataclass(frozen=True)
+class TripFiles:
+    """What a task reads and writes beside one volume.
+
+    Attributes:
+        inFolder: For a task that writes a folder: the file in it that holds each volume of the result, by name.
+        beside: Further volume nodes that the task reads, by the option that lists their files.
+    """
+
+    inFolder: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, list[Any]] = field(default_factory=dict)
+
+
 class RoundTrip:
     """Does one volume.
 
@@ -82,6 +97,7 @@ class RoundTrip:
         means: Worker, pump and folder.
         callbacks: Are told how it goes.
         modality: DICOM modality, where the node itself does not tell.
+        files: What else is read and written.
 
     Attributes:
         isActive: Its end has not been told yet.
@@ -96,11 +112,12 @@ class RoundTrip:
         means: Means,
         callbacks: TripCallbacks,
         modality: str | None = None,
+        files: TripFiles | None = None,
     ) -> None:
-        self._modality = modality
+        self._modality, self._files = modality, files or TripFiles()
         self._volumeNode, self._task, self._names, self._options = volumeNode, task, list(names), options
         self._means, self._callbacks = means, callbacks
-        self._folder = Path(tempfile.mkdtemp(prefix="medenhance-", dir=means.temporaryFolder))
+        self._folder: Path | None = None
         self._pumpRun: Cancellable | None = None
         self._workerRun: WorkerRun | None = None
         self.isActive = False
@@ -109,8 +126,9 @@ class RoundTrip:
         """Begin; the callbacks tell the rest."""
         self.isActive = True
         self._callbacks.progress(PREPARE, 0.0, None)
-        steps = exportSteps(self._volumeNode, self._file("input"), self._modality)
-        self._pumpRun = self._means.pump.run(steps, self._send, self._failedHere, self._reporter(PREPARE))
+        if not self.isActive:  # cancelled by whoever was told
+            return
+        self._pumpRun = self._means.pump.run(self._writeSteps(), self._send, self._failedHere, self._reporter(PREPARE))
 
     def cancel(self) -> None:
         """Stop; `cancelled` is called within two seconds."""
@@ -126,10 +144,15 @@ class RoundTrip:
         while self.isActive and self._workerRun is not None:
             self._workerRun.wait(0.1)
 
+    def _writeSteps(self) -> Iterator[float | None]:
+        self._folder = Path(tempfile.mkdtemp(prefix="medenhance-", dir=self._means.temporaryFolder))
+        yield from exportSteps(self._volumeNode, self._file("input"), self._modality)
+        for option, nodes in self._files.beside.items():
+            for n, node in enumerate(nodes):
+                yield from exportSteps(node, self._file(f"{option}-{n}"), self._modality)
+
     def _send(self) -> None:
-        paths = {name: str(self._file(name)) for name in self._names}
-        output = paths.pop("output")
-        payload = {"input": str(self._file("input")), "output": output, "options": {**self._options, **paths}}
+        payload = {"input": str(self._file("input")), **self._outputs()}
         callbacks = RunCallbacks(
             progress=self._callbacks.progress,
             warning=self._callbacks.warning,
@@ -138,6 +161,19 @@ class RoundTrip:
             cancelled=lambda: self._end(self._callbacks.cancelled),
         )
         self._workerRun = self._means.client.submit(self._task, payload, callbacks)
+        if not self.isActive:  # cancelled by whoever was told that it begins
+            self._workerRun.cancel()
+
+    def _outputs(self) -> dict[str, Any]:
+        """What the request says of files beside the input."""
+        beside = {
+            option: [str(self._file(f"{option}-{n}")) for n in range(len(nodes))]
+            for option, nodes in self._files.beside.items()
+        }
+        if self._files.inFolder:
+            return {"output": str(self._file("folder").with_suffix("")), "options": {**self._options, **beside}}
+        paths = {name: str(self._file(name)) for name in self._names}
+        return {"output": paths.pop("output"), "options": {**self._options, **beside, **paths}}
 
     def _readBack(self, result: dict[str, Any]) -> None:
         arrays: dict[str, Any] = {}
@@ -149,25 +185,39 @@ class RoundTrip:
         self._pumpRun = self._means.pump.run(steps, done, self._failedHere, self._reporter(READ_BACK))
 
     def _readSteps(self, arrays: dict[str, Any]) -> Iterator[float | None]:
+        yield from removeSteps(self._file("input"))
         for name in self._names:
             arrays[name] = yield from readSteps(self._file(name))
+            yield from removeSteps(self._file(name))
 
     def _failedHere(self, error: Exception) -> None:
         """Something on this side of the worker, such as a full disk."""
-        failure = failureOf(error, self._folder.parent)
+        failure = failureOf(error, Path(self._means.temporaryFolder))
         self._end(lambda: self._callbacks.failed(failure))
 
     def _end(self, tell: Callable[[], None]) -> None:
         if self.isActive:
             self.isActive = False
-            shutil.rmtree(self._folder, ignore_errors=True)
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
             tell()
 
     def _reporter(self, stage: str) -> Callable[[float], None]:
         return lambda fraction: self._callbacks.progress(stage, fraction, None)
 
     def _file(self, name: str) -> Path:
+        assert self._folder is not None
+        if name in self._files.inFolder:
+            return self._folder / "folder" / self._files.inFolder[name]
         return self._folder / f"{name}.nrrd"
+
+
+def removeSteps(path: Path) -> Iterator[None]:
+    """Remove a file bit by bit: all of a large one at once takes the system longer than a frame of the window."""
+    for size in range(path.stat().st_size - REMOVED_BYTES, 0, -REMOVED_BYTES):
+        os.truncate(path, size)
+        yield None
+    path.unlink()
 
 
 def failureOf(error: Exception, folder: Path) -> WorkerFailure:

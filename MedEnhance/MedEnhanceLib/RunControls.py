@@ -22,6 +22,9 @@ def stageText(stage: str) -> str:
         "load": _("Loading the model"),
         "read": _("Reading"),
         "denoise": _("Denoising"),
+        "project": _("Projecting"),
+        "enhance": _("Enhancing"),
+        "segment": _("Segmenting"),
         "measure": _("Measuring"),
         "write": _("Writing"),
         "show": _("Showing the result"),
@@ -40,7 +43,7 @@ def timeText(seconds: float) -> str:
 
 
 class RunControls:
-    """Shows the state of a run in an apply button, a progress bar and a label; asks through two callables.
+    """Shows the state of a run in an apply button, a progress bar and a label; asks through callables.
 
     Args:
         button: QPushButton.
@@ -48,11 +51,20 @@ class RunControls:
         label: QLabel for what is going on, warnings and errors.
         apply: Called when the button is pressed while nothing runs.
         cancel: Called when it is pressed during a run.
+        changed: Called when a run has begun or ended, for what else must wait meanwhile.
     """
 
-    def __init__(self, button: Any, bar: Any, label: Any, apply: Callable[[], None], cancel: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        button: Any,
+        bar: Any,
+        label: Any,
+        apply: Callable[[], None],
+        cancel: Callable[[], None],
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._button, self._bar, self._label = button, bar, label
-        self._apply, self._cancel = apply, cancel
+        self._apply, self._cancel, self._changed = apply, cancel, changed
         self._applyText, self._applyTip = button.text, button.toolTip
         self._canApply, self._warnings = False, []
         self.isRunning = False
@@ -71,6 +83,7 @@ class RunControls:
         self._label.setText(escape(_("Starting …")))
         self._bar.setValue(0)
         self._show()
+        self._changed()
 
     def progress(self, stage: str, fraction: float, etaS: float | None) -> None:
         text = stageText(stage)
@@ -82,6 +95,10 @@ class RunControls:
     def warn(self, text: str) -> None:
         """Keep a warning until the run has ended, and show it then."""
         self._warnings.append(text)
+
+    def holdCancel(self) -> None:
+        """What goes on now cannot be broken off."""
+        self._button.setEnabled(False)
 
     def cancelling(self) -> None:
         """The user has asked to stop."""
@@ -102,6 +119,7 @@ class RunControls:
         self._bar.setValue(0)
         self._label.setText("".join(paragraphs))
         self._show()
+        self._changed()
 
     def _onClicked(self) -> None:
         if self.isRunning:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -9,10 +10,10 @@ from slicer.i18n import tr as _
 from MedEnhanceLib.FrameSequence import FrameResults, sequenceOf
 from MedEnhanceLib.OutputNodes import placeBeside
 from MedEnhanceLib.Provenance import setProvenance
-from MedEnhanceLib.RoundTrip import Means, RoundTrip, TripCallbacks
+from MedEnhanceLib.RoundTrip import Means, RoundTrip, TripCallbacks, failureOf
 from MedEnhanceLib.SceneWatch import SceneWatch
 from MedEnhanceLib.VolumeBridge import modalityOf
-from MedEnhanceLib.VolumeJob import REMOVED, JobCallbacks, JobRequest, subjectHierarchy
+from MedEnhanceLib.VolumeJob import REMOVED, JobCallbacks, JobRequest, reraise, subjectHierarchy
 from MedEnhanceLib.WorkerClient import WorkerFailure
 
 
@@ -67,28 +68,45 @@ class SequenceJob:
         self._trip.start()
 
     def _done(self, arrays: dict[str, Any], result: dict[str, Any]) -> None:
+        try:
+            self._collect(arrays, result)
+            if self._index < self._source.numFrames:
+                self._next()
+                return
+            nodes = self._publish()
+        except Exception as error:  # such as a frame that has changed its size since
+            self._failed(failureOf(error, Path(self._means.temporaryFolder)))
+            return
+        # A turn of its own: those who are told have work to do, too.
+        self._means.pump.run(iter(()), lambda: self._tell(nodes), reraise)
+
+    def _collect(self, arrays: dict[str, Any], result: dict[str, Any]) -> None:
         for name, target in self._request.targets.items():
             node = self._results[name].add(self._index, arrays.pop(name))
             setProvenance(node, result["report"], None, target.what)
         self._reports.append(result["report"])
-        if self._index < self._source.numFrames:
-            self._next()
-        else:
-            self._publish()
 
-    def _publish(self) -> None:
+    def _publish(self) -> dict[str, Any]:
+        """Give the results to the scene, all at once."""
         self._watch.stop()
-        self.isActive = False
-        inputNode, report = self._request.inputNode, self._reports[self._shownFrame()]
+        inputNode, report = self._request.inputNode, self._shownReport()
         nodes = {}
         for name, target in self._request.targets.items():
             nodes[name] = self._results[name].publish(symmetricAroundZero=target.what == REMOVED)
             setProvenance(nodes[name], report, inputNode, target.what)
             placeBeside(inputNode.GetScene(), subjectHierarchy(inputNode.GetScene()), inputNode, nodes[name])
-        self._callbacks.finished(nodes, {"report": report, "reports": self._reports})
+        return nodes
 
-    def _shownFrame(self) -> int:
-        return min(max(self._source.browserNode.GetSelectedItemNumber(), 0), len(self._reports) - 1)
+    def _tell(self, nodes: dict[str, Any]) -> None:
+        self.isActive = False
+        if all(node.GetScene() is not None for node in nodes.values()):
+            self._callbacks.finished(nodes, {"report": self._shownReport(), "reports": self._reports})
+        else:  # deleted since
+            self._callbacks.cancelled()
+
+    def _shownReport(self) -> dict[str, Any]:
+        """Of the frame that is shown."""
+        return self._reports[min(max(self._source.browserNode.GetSelectedItemNumber(), 0), len(self._reports) - 1)]
 
     def _progress(self, stage: str, fraction: float, _etaS: float | None) -> None:
         """The whole sequence's progress; how long the rest takes is only known for a frame."""

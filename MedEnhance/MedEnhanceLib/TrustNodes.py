@@ -22,7 +22,8 @@ def rowsOfTissues(report: dict[str, Any]) -> tuple[list[str], list[tuple[str, ..
     Args:
         report: As `TrustReport.to_json` in `medenhance.measure.trust` gives it.
     """
-    headings = [_("Tissue"), _("Noise before, HU"), _("Noise after, HU"), _("Shift of CT numbers, HU"), _("Note")]
+    # In two lines: a panel is narrow.
+    headings = [_("Tissue"), _("Noise\nbefore, HU"), _("Noise\nafter, HU"), _("CT number\nshift, HU"), _("Note")]
     return headings, [_row(tissue) for tissue in report["tissues"]]
 
 

@@ -12,15 +12,18 @@ from MedEnhanceLib.TrustNodes import plotNodes, rowsOfTissues
 
 
 def fillTable(table: Any, headings: list[str], rows: list[tuple[str, ...]]) -> None:
-    """Show rows of text in a QTableWidget."""
+    """Show rows of text in a QTableWidget; the first column takes what space is left, and wraps."""
     table.setColumnCount(len(headings))
     table.setHorizontalHeaderLabels(headings)
     table.setRowCount(len(rows))
     table.verticalHeader().setVisible(False)
+    table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+    table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+    if headings:
+        table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
     for r, row in enumerate(rows):
         for c, text in enumerate(row):
             table.setItem(r, c, qt.QTableWidgetItem(text))
-    table.resizeColumnsToContents()
 
 
 class TrustSection:
@@ -45,8 +48,7 @@ class TrustSection:
     def show(self, report: dict[str, Any] | None, name: str = "") -> None:
         """Show the report of the volume of that name; None shows that there is none."""
         self._report, self._name = report, name
-        headings, rows = rowsOfTissues(report) if report is not None else ([], [])
-        fillTable(self._table, headings, rows)
+        fillTable(self._table, *_withoutNotes(*rowsOfTissues(report)) if report is not None else ([], []))
         self._table.setVisible(report is not None)
         self._button.setEnabled(report is not None and report["noise_power_before"] is not None)
         self._label.setText(self._emptyText if report is None else _verdict(report))
@@ -54,6 +56,12 @@ class TrustSection:
     def _onPlot(self) -> None:
         if self._report is not None:
             self._showPlot(plotNodes(self._scene, self._report, self._name))
+
+
+def _withoutNotes(headings: list[str], rows: list[tuple[str, ...]]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """The table with its last column, notes that most rows have none of, written behind the names."""
+    named = [(_("{tissue}: {note}").format(tissue=row[0], note=row[-1]) if row[-1] else row[0]) for row in rows]
+    return headings[:-1], [(name, *row[1:-1]) for name, row in zip(named, rows, strict=True)]
 
 
 def _verdict(report: dict[str, Any]) -> str:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import slicer
 
 from MedEnhanceLib.OutputNodes import copyDisplay, newOutputNode, placeBeside
 from MedEnhanceLib.Provenance import setProvenance
-from MedEnhanceLib.RoundTrip import Means, RoundTrip, TripCallbacks, failureOf
+from MedEnhanceLib.RoundTrip import Means, RoundTrip, TripCallbacks, TripFiles, failureOf
 from MedEnhanceLib.SceneWatch import SceneWatch
 from MedEnhanceLib.VolumeBridge import fillNode, releaseSteps
 from MedEnhanceLib.WorkerClient import WorkerFailure
@@ -29,11 +30,13 @@ class Target:
         node: Existing node to fill; None makes a new one beside the input.
         suffix: What a new node's name ends with.
         what: What `Provenance` calls it; "removed" is a difference, whose values lie around 0.
+        className: Of a new node; empty for that of the input. A label map keeps its own colours.
     """
 
     node: Any = None
     suffix: str = ""
     what: str = "denoised"
+    className: str = ""
 
 
 @dataclass
@@ -48,10 +51,10 @@ class JobCallbacks:
         cancelled: The scene is as it was.
     """
 
-    progress: Callable[[str, float, float | None], None] = lambda stage, fraction, etaS: None
-    warning: Callable[[str], None] = lambda text: None
-    finished: Callable[[dict[str, Any], dict[str, Any]], None] = lambda nodes, result: None
-    failed: Callable[[WorkerFailure], None] = lambda failure: None
+    progress: Callable[[str, float, float | None], None] = lambda *_: None
+    warning: Callable[[str], None] = lambda *_: None
+    finished: Callable[[dict[str, Any], dict[str, Any]], None] = lambda *_: None
+    failed: Callable[[WorkerFailure], None] = lambda *_: None
     cancelled: Callable[[], None] = lambda: None
 
 
@@ -64,12 +67,14 @@ class JobRequest:
         inputNode: The volume.
         targets: Where each volume of the result goes; "output" is always among them.
         options: The request's options.
+        files: What the task reads and writes beside the input.
     """
 
     task: str
     inputNode: Any
     targets: dict[str, Target]
     options: dict[str, Any] = field(default_factory=dict)
+    files: TripFiles = field(default_factory=TripFiles)
 
 
 class VolumeJob:
@@ -78,15 +83,18 @@ class VolumeJob:
     def __init__(self, request: JobRequest, means: Means, callbacks: JobCallbacks) -> None:
         self._request, self._means, self._callbacks = request, means, callbacks
         self._scene = request.inputNode.GetScene()
+        self._isTelling = False
         needed = [request.inputNode, *(target.node for target in request.targets.values())]
         self._watch = SceneWatch(self._scene, needed, callbacks.warning, self.cancel)
         told = TripCallbacks(callbacks.progress, callbacks.warning, self._publish, self._failed, self._cancelled)
-        self._trip = RoundTrip(request.inputNode, request.task, request.targets, request.options, means, told)
+        self._trip = RoundTrip(
+            request.inputNode, request.task, request.targets, request.options, means, told, files=request.files
+        )
 
     @property
     def isActive(self) -> bool:
         """Its end has not been told yet."""
-        return self._trip.isActive
+        return self._trip.isActive or self._isTelling
 
     def start(self) -> None:
         """Begin; the callbacks tell the rest."""
@@ -107,22 +115,37 @@ class VolumeJob:
         nodes: dict[str, Any] = {}
         try:
             for name, target in self._request.targets.items():
-                nodes[name] = target.node or newOutputNode(self._scene, self._request.inputNode, target.suffix)
+                nodes[name] = target.node or self._newNode(target)
                 self._fill(nodes[name], arrays.pop(name), target, result)
-        except (ValueError, MemoryError) as error:  # the input has changed its size since
+        except Exception as error:  # such as an input that has changed its size since
             self._removeNew(nodes)
-            self._callbacks.failed(failureOf(error, slicer.app.temporaryPath))
+            self._callbacks.failed(failureOf(error, Path(self._means.temporaryFolder)))
             return
-        self._callbacks.finished(nodes, result)
+        # A turn of its own: those who are told have work to do, too.
+        self._isTelling = True
+        self._means.pump.run(iter(()), lambda: self._tell(nodes, result), reraise)
+
+    def _tell(self, nodes: dict[str, Any], result: dict[str, Any]) -> None:
+        self._isTelling = False
+        if all(node.GetScene() is self._scene for node in nodes.values()):
+            self._callbacks.finished(nodes, result)
+        else:  # deleted since
+            self._callbacks.cancelled()
 
     def _fill(self, node: Any, array: Any, target: Target, result: dict[str, Any]) -> None:
         inputNode = self._request.inputNode
         before = fillNode(array, inputNode, node)
         setProvenance(node, result["report"], inputNode, target.what)
-        copyDisplay(inputNode, node, symmetricAroundZero=target.what == REMOVED)
+        if node.IsA("vtkMRMLLabelMapVolumeNode"):
+            node.CreateDefaultDisplayNodes()
+        else:
+            copyDisplay(inputNode, node, symmetricAroundZero=target.what == REMOVED)
         if target.node is None:
             placeBeside(self._scene, subjectHierarchy(self._scene), inputNode, node)
         self._means.pump.run(releaseSteps(before), lambda: None, lambda _error: None)
+
+    def _newNode(self, target: Target) -> Any:
+        return newOutputNode(self._scene, self._request.inputNode, target.suffix, target.className)
 
     def _removeNew(self, nodes: dict[str, Any]) -> None:
         for name, node in nodes.items():
@@ -136,6 +159,11 @@ class VolumeJob:
     def _cancelled(self) -> None:
         self._watch.stop()
         self._callbacks.cancelled()
+
+
+def reraise(error: Exception) -> None:
+    """Let an error of those who are told go on to whoever called, who reports it."""
+    raise error
 
 
 def subjectHierarchy(scene: Any) -> Any:

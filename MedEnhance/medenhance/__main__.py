@@ -20,6 +20,7 @@ from medenhance.commands import (
     demo,
     denoise_ct,
     doctor,
+    enhance_spine,
     export_dicom,
     measure_uca,
     models,
@@ -60,6 +61,9 @@ COMMANDS = {
     "export-dicom": Command("Write a result as a derived DICOM series.", export_dicom.ExportDicom, export_dicom.run),
     "project-vpi": Command(
         "Project an ultrasound volume of the back to coronal images.", project_vpi.ProjectVpi, project_vpi.run
+    ),
+    "enhance-spine": Command(
+        "Enhance, segment and measure a spine ultrasound.", enhance_spine.EnhanceSpine, enhance_spine.run
     ),
     "measure-uca": Command("Measure ultrasound curve angles of the spine.", measure_uca.MeasureUca, measure_uca.run),
     "reliability": Command("Agreement of raters: ICC, MAD, SEM.", reliability.MeasureReliability, reliability.run),

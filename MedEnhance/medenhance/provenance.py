@@ -9,12 +9,18 @@ if TYPE_CHECKING:
     from medenhance.dicom.derivation import Derivation
     from medenhance.measure.trust import RunFacts
 
-What = Literal["denoised", "removed"]
+What = Literal["denoised", "removed", "enhanced"]
 
 # Behind the description of the series.
 SUFFIXES: dict[What, str] = {
     "denoised": "denoised (research use only)",
     "removed": "removed by denoising (research use only)",
+    "enhanced": "enhanced (research use only)",
+}
+WORK: dict[What, str] = {
+    "denoised": "Low-dose CT denoising",
+    "removed": "Low-dose CT denoising",
+    "enhanced": "Enhancement of a coronal ultrasound projection",
 }
 
 
@@ -26,7 +32,7 @@ class Provenance:
         model_id, model_version, weights_sha256: The model.
         strength: Share of the model's output in the blend with the input, in [0, 1].
         precision: "fp32", "bf16" or "fp16".
-        what: "denoised", or "removed" for what was taken away (input minus output).
+        what: "denoised", "removed" for what was taken away (input minus output), or "enhanced" for a projection.
     """
 
     model_id: str
@@ -49,7 +55,7 @@ class Provenance:
             model_id=self.model_id,
             model_version=self.model_version,
             weights_sha256=self.weights_sha256,
-            description=f"Low-dose CT denoising with {self.model_id} {self.model_version}. Research use only.",
+            description=f"{WORK[self.what]} with {self.model_id} {self.model_version}. Research use only.",
             series_suffix=SUFFIXES[self.what],
             parameters={"strength": f"{self.strength:g}", "precision": self.precision},
         )

@@ -32,11 +32,22 @@ hello
 denoise-ct: "input", "output", "options": {}
     Options, all optional, are those of the command: "model", "strength", "residual", "report", "figure", "device",
     "precision", "series". Result: "outputs" (what was written, name to path), "report" (the trust report).
+project-vpi: "input", "output", "options": {}
+    Options, all optional, are those of the command: "axes", "roi", "image_to_probe", "depths_mm", "thickness_mm",
+    "blend", "trust_axes". Result: "outputs" (the folder), "files" (its projections, superficial first), "depths_mm",
+    "lamina_mm", "notes".
+enhance-spine: "input", "output", "options": {}
+    Options, all optional, are those of the command: "model", "steps", "depth", "spacing_mm", "other_depths",
+    "thoracic_end", "device", "precision", and "projection" (the options of project-vpi, for a volume). Result:
+    "outputs" (the folder), "report". `medenhance.tasks.spine_files` says what the folder holds.
+measure-uca: "input", "output": null, "options": {}
+    "input" is the label map of the original image. Options: "enhanced" (label map of the enhanced one), "order",
+    "spacing_mm", "thoracic_end". Result: "outputs", "report".
 export-dicom: "input", "source", "output", "provenance", "series": null
     Writes the volume file "input", a result on the grid of its source, as a DICOM series derived from "source": a
     folder, a file, or a list of all files; null is refused. Which grids are taken, `medenhance.dicom.placement` says.
-    "provenance": {"model_id", "model_version", "weights_sha256", "strength", "precision", "what": "denoised" or
-    "removed"}. Result: "outputs", "warnings" (which are events too).
+    "provenance": {"model_id", "model_version", "weights_sha256", "strength", "precision", "what": "denoised",
+    "removed" or "enhanced"}. Result: "outputs", "warnings" (which are events too).
 models
     Result: "models", each with all keys of its manifest entry and "installed" ("bundled", "installed" or "available"),
     "added" (by the user), "size_bytes", "permissive" (the licence asks for no more than attribution), "path" (null when

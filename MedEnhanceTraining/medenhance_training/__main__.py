@@ -134,6 +134,17 @@ def _simulate(words: Words) -> int:
     return 0
 
 
+def _simulate_spine(words: Words) -> int:
+    from medenhance.terminal import TerminalProgress
+    from medenhance_training.commands.simulate_spine import SimulateSpineUltrasound, simulate_spine_ultrasound
+
+    parameters = _parse(SimulateSpineUltrasound, "simulate spine-ultrasound", words)
+    with TerminalProgress() as progress:
+        lines = simulate_spine_ultrasound(parameters, progress)
+    print("\n".join(lines))
+    return 0
+
+
 def _evaluate(words: Words) -> int:
     from medenhance_training.commands.evaluate import Evaluate, run
 
@@ -152,6 +163,12 @@ def _benchmark(words: Words) -> int:
     return run(_parse(BenchmarkLowDoseCt, "benchmark low-dose-ct", words))
 
 
+def _benchmark_spine(words: Words) -> int:
+    from medenhance_training.commands.benchmark_spine import BenchmarkSpineUltrasound, run
+
+    return run(_parse(BenchmarkSpineUltrasound, "benchmark spine-ultrasound", words))
+
+
 def _size_shift(words: Words) -> int:
     from medenhance_training.commands.benchmark import BenchmarkSizeShift, run_size_shift
 
@@ -162,10 +179,12 @@ COMMANDS = {
     "recipes": Command("List what can be trained.", _recipes),
     "index": Command("Find, pair and hash the images of a data set, to train on them.", _index),
     "simulate low-dose-ct": Command("Add the noise of a lower dose to a normal-dose CT study.", _simulate),
+    "simulate spine-ultrasound": Command("Simulate spine ultrasound with known truth.", _simulate_spine),
     "fit": Command("Train: fit RECIPE; `fit RECIPE --help` lists every setting.", _fit),
     "evaluate": Command("Measure a run, a weights file or a model on held-out slices.", _evaluate),
     "export": Command("Turn a run into weights, a manifest entry and a model card.", _export),
     "benchmark low-dose-ct": Command("Compare classical methods and networks in one table.", _benchmark),
+    "benchmark spine-ultrasound": Command("Compare fills and networks on simulated projections.", _benchmark_spine),
     "benchmark size-shift": Command("Show whether CT numbers depend on the size of the image.", _size_shift),
 }
 

@@ -20,7 +20,8 @@ class Stream(Protocol):
         """This process's share of the batch that follows after `samples_seen` samples.
 
         Returns:
-            "low" and "normal", (n, 1, P, P) float32, HU.
+            What the objective of the run reads: for CT "low" and "normal", (n, 1, P, P) float32, HU; for spine
+            projections what `data.spine_stream.SpineStream.batch_at` returns, grey.
         """
 
 
@@ -30,7 +31,8 @@ class TrainingData:
 
     Attributes:
         stream: This process's share of the training data.
-        validation: Fixed slices, the same at every validation: "low" and "normal", (1, 1, H, W) float32, HU.
+        validation: Fixed slices, the same at every validation: "low" and "normal", (1, 1, H, W) float32, HU
+            or grey; and, where there are classes to find, "labels", (1, H, W) int64.
     """
 
     stream: Stream

@@ -26,23 +26,21 @@ from medenhance.intensity import intensity_map
 from medenhance.manifest import RESOURCES, ModelEntry, Precision, add_entry, entry_from_json, entry_to_json
 from medenhance.predict import Predictor
 from medenhance.weights import require_golden, save
-from medenhance_training.benchmark.pairs import unseen_low_dose_slice
 from medenhance_training.checkpoint import load_published
-from medenhance_training.evaluation import Evaluation
-from medenhance_training.methods import trial_entry, weights_digest
+from medenhance_training.methods import task_of, trial_entry, weights_digest
 from medenhance_training.model_card import (
     all_training_data,
     card_text,
-    limits,
-    metrics,
     read_record,
     recipe_command,
-    trusted_range,
 )
 from medenhance_training.objectives.objective import PublishedNetwork
+from medenhance_training.statement import AnyEvaluation, Statement, sample_image, statement
 
 # How far a short floating-point format may be from float32 to be allowed, root mean square over a slice.
 PRECISION_TOLERANCE_HU = 0.5
+# ... and the share of pixels that it has to give the same label.
+LABELS_TOLERANCE = 0.998
 SUFFIXES = (".safetensors", ".md", ".json")
 _GOLDEN_SIDE_PX = 64
 _MB = 1_000_000
@@ -83,7 +81,9 @@ class Exported:
     manifest_entry: Path
 
 
-def export(run: Path, labels: Labels, evaluation: Evaluation, output: Path, max_bytes: int | None = None) -> Exported:
+def export(
+    run: Path, labels: Labels, evaluation: AnyEvaluation, output: Path, max_bytes: int | None = None
+) -> Exported:
     """Write the averaged network of a run with all that is known of it.
 
     Args:
@@ -99,9 +99,9 @@ def export(run: Path, labels: Labels, evaluation: Evaluation, output: Path, max_
     """
     published, network = load_published(run)
     _check_same_weights(network, evaluation)
-    low = unseen_low_dose_slice()
+    stated, low = statement(evaluation), sample_image(task_of(published))
     entry = replace(
-        described(published, labels, evaluation, read_record(run)),
+        described(published, labels, stated, read_record(run)),
         precisions=measured_precisions(trial_entry(published), network, low),
     )
     with _staged(output, labels.id) as folder:
@@ -112,7 +112,7 @@ def export(run: Path, labels: Labels, evaluation: Evaluation, output: Path, max_
         require_golden(weights)
         entry_from_json(entry_to_json(entry))
         num_parameters = sum(p.numel() for p in network.parameters())
-        (folder / f"{labels.id}.md").write_text(card_text(entry, evaluation, num_parameters), encoding="utf-8")
+        (folder / f"{labels.id}.md").write_text(card_text(entry, stated.tables, num_parameters), encoding="utf-8")
         write_json(folder / f"{labels.id}.json", entry_to_json(entry))
     return Exported(entry, *(output / f"{labels.id}{suffix}" for suffix in SUFFIXES))
 
@@ -132,23 +132,21 @@ def bundle(exported: Exported, resources: Path = RESOURCES) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def described(
-    published: PublishedNetwork, labels: Labels, evaluation: Evaluation, record: Mapping[str, Any]
-) -> ModelEntry:
-    """The manifest entry, without files, from the evaluation and the `run.json` of a run."""
+def described(published: PublishedNetwork, labels: Labels, stated: Statement, record: Mapping[str, Any]) -> ModelEntry:
+    """The manifest entry, without files, from what its evaluation allows and the `run.json` of a run."""
     return replace(
         trial_entry(published),
         id=labels.id,
         version=labels.version,
         title=labels.title,
-        trusted=trusted_range(evaluation),
+        trusted=stated.trusted,
         bundled=labels.bundled,
         default=labels.default,
         licence=labels.licence,
         intended_use=labels.intended_use,
-        limits=limits(evaluation),
+        limits=stated.limits,
         training_data=all_training_data(record),
-        metrics=metrics(evaluation),
+        metrics=stated.metrics,
         recipe=recipe_command(record),
         commit=record["sessions"][-1]["commit"],
     )
@@ -160,10 +158,10 @@ def golden_tensors(published: PublishedNetwork, network: nn.Module, low: np.ndar
     Args:
         published: Description of the network.
         network: With its weights.
-        low: (H, W) float32, HU.
+        low: (H, W) float32, HU or grey.
 
     Returns:
-        Input and output, (1, 1, S, S) float32, network units.
+        Input, (1, 1, S, S), and output, (1, 1 + classes, S, S), float32, network units.
     """
     spec, config = networks.spec(published.network), networks.parse_config(published.network, published.config)
     multiple = spec.size_multiple(config)
@@ -176,22 +174,34 @@ def golden_tensors(published: PublishedNetwork, network: nn.Module, low: np.ndar
 
 
 def measured_precisions(entry: ModelEntry, network: nn.Module, low: np.ndarray) -> tuple[Precision, ...]:
-    """The floating-point formats whose result on a noisy slice, (H, W) HU, is near that of float32, on the CPU."""
-    exact = _restored(entry, network, "fp32", low[None])
+    """The floating-point formats whose result on a noisy slice, (H, W), is near that of float32, on the CPU."""
+    exact, exact_labels = _run(entry, network, "fp32", low)
+    near: list[Precision] = ["fp32"]
     short: tuple[Precision, ...] = ("bf16", "fp16")
-    near = [p for p in short if _rms(_restored(entry, network, p, low[None]) - exact) <= PRECISION_TOLERANCE_HU]
-    return ("fp32", *near)
+    for precision in short:
+        image, labels = _run(entry, network, precision, low)
+        same = labels is None or float((labels == exact_labels).mean()) >= LABELS_TOLERANCE
+        if same and _rms(image - exact) <= PRECISION_TOLERANCE_HU:
+            near.append(precision)
+    return tuple(near)
 
 
-def _restored(entry: ModelEntry, network: nn.Module, precision: Precision, low: np.ndarray) -> np.ndarray:
-    return Predictor(entry, copy.deepcopy(network), precision=precision).restore(low)
+def _run(
+    entry: ModelEntry, network: nn.Module, precision: Precision, low: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The restored slice, and its labels where the network segments."""
+    predictor = Predictor(entry, copy.deepcopy(network), precision=precision)
+    if not networks.spec(entry.network).classes(networks.parse_config(entry.network, entry.config)):
+        return predictor.restore(low[None])[0], None
+    image, probabilities = predictor.restore_and_classify(low)
+    return image, probabilities.argmax(axis=0)
 
 
 def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
-def _check_same_weights(network: nn.Module, evaluation: Evaluation) -> None:
+def _check_same_weights(network: nn.Module, evaluation: AnyEvaluation) -> None:
     if weights_digest(network.state_dict()) != evaluation.weights_digest:
         message = f"the evaluation ({evaluation.title}) is not of the weights of this run."
         raise MedEnhanceError("input-unsuitable", message, "Evaluate the run again with `medenhance-train evaluate`.")

@@ -6,6 +6,9 @@ from typing import Literal
 
 from torch import nn
 
+from medenhance.networks.dagan import DaGanGenerator
+from medenhance.networks.spine import SpineNetwork
+
 Start = Literal["framework", "identity", "mtd-gan-released", "xavier-uniform"]
 
 
@@ -13,10 +16,10 @@ def start_weights(network: nn.Module, start: Start) -> None:
     """Set the weights of a new network in place.
 
     Args:
-        start: "framework" leaves them; "identity" sets the last layer of the decoder to 0, so that a residual network
-            returns its input and learns from there; "mtd-gan-released" draws plain convolutions and linear layers from
-            N(0, 0.01) and leaves transposed convolutions; "xavier-uniform" draws all of them so (thesis, papers/004).
-            Biases of layers that are set or drawn become 0.
+        start: "framework" leaves them; "identity" sets the layer whose output is added to the image to 0, so that a
+            residual network returns its input and learns from there; "mtd-gan-released" draws plain convolutions and
+            linear layers from N(0, 0.01) and leaves transposed convolutions; "xavier-uniform" draws all of them so
+            (thesis, papers/004). Biases of layers that are set or drawn become 0.
     """
     if start == "identity":
         _zero_last(network)
@@ -28,10 +31,18 @@ def start_weights(network: nn.Module, start: Start) -> None:
 
 
 def _zero_last(network: nn.Module) -> None:
+    for parameter in _last_layer(network).parameters():
+        nn.init.zeros_(parameter)
+
+
+def _last_layer(network: nn.Module) -> nn.Module:
+    """The layer whose output is added to the image."""
+    if isinstance(network, SpineNetwork):
+        assert isinstance(network.enhancer, DaGanGenerator)
+        return network.enhancer.change
     decoder = network.decoder
     assert isinstance(decoder, nn.ModuleList)
-    for parameter in decoder[-1].parameters():
-        nn.init.zeros_(parameter)
+    return decoder[-1]
 
 
 def _draw(layer: nn.Conv2d | nn.Linear | nn.ConvTranspose2d, start: Start) -> None:

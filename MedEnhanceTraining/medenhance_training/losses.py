@@ -112,3 +112,27 @@ def consistency_thesis(scores: Tensor, scores_reconstructed: Tensor) -> Tensor:
 def consistency_released(scores: Tensor, scores_reconstructed: Tensor) -> Tensor:
     """The same term as released: mean squared difference; neither side is detached."""
     return F.mse_loss(scores, scores_reconstructed)
+
+
+def logistic(scores: Tensor, real: bool) -> Tensor:
+    """-log D for what should pass as real, -log(1 - D) for what should not; D is the sigmoid of the score.
+
+    Used for critics and, against them, for the generator in its non-saturating form (DA-GAN, papers/001, eq. 4-6).
+    """
+    return F.softplus(-scores if real else scores).mean()
+
+
+def summed_square(prediction: Tensor, target: Tensor) -> Tensor:
+    """||prediction - target||^2, summed over pixels, mean over samples (DA-GAN, papers/001, eq. 7)."""
+    return (prediction - target).square().flatten(1).sum(dim=1).mean()
+
+
+def pixel_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """Mean of -log softmax of the true class (DA-GAN's L_seg); (N, K, H, W) scores, (N, H, W) int64 labels."""
+    return F.cross_entropy(scores, labels)
+
+
+def total_variation(scores: Tensor) -> Tensor:
+    """Mean of |dx p| + |dy p| over the class probabilities (RSNU, arXiv 2010.03740); (N, K, H, W) scores."""
+    p = scores.softmax(dim=1)
+    return p.diff(dim=-1).abs().mean() + p.diff(dim=-2).abs().mean()

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from medenhance import devices, networks
-from medenhance.manifest import AcceptedInput, ModelEntry, Precision, Tiling, TrustedRange
+from medenhance.manifest import AcceptedInput, ModelEntry, Precision, Task, Tiling, TrustedRange
 from medenhance.memory import peak_memory_bytes
 from medenhance.predict import Predictor
 from medenhance.weights import load_state
@@ -24,7 +24,19 @@ from medenhance_training.checkpoint import load_published
 from medenhance_training.evaluate import KernelFamily, NetworkRestorer, Restorer, Unchanged
 from medenhance_training.objectives.objective import PublishedNetwork
 
-ACCEPTED = AcceptedInput("CT", 1, spacing_mm=(0.1, 5.0), slice_spacing_mm=(0.05, 50.0), value_range=(-32768.0, 65535.0))
+ACCEPTED: dict[Task, AcceptedInput] = {
+    "denoise-ct": AcceptedInput(
+        "CT", 1, spacing_mm=(0.1, 5.0), slice_spacing_mm=(0.05, 50.0), value_range=(-32768.0, 65535.0)
+    ),
+    # A projection has pixels of 0.2 mm; half and double of it were never tried, and a projection has no slices.
+    "enhance-spine": AcceptedInput(
+        "US", 1, spacing_mm=(0.1, 0.4), slice_spacing_mm=(0.05, 50.0), value_range=(0.0, 255.0)
+    ),
+}
+TRUSTED: dict[Task, TrustedRange | None] = {
+    "denoise-ct": TrustedRange((0.0, 0.0), (0.0, 0.0), 0.0, 0.0),
+    "enhance-spine": None,
+}
 TILING = Tiling(tile=None, overlap=64)
 _MIB = 2**20
 
@@ -109,11 +121,7 @@ class RunMethod:
         return f"run {self.run.name}"
 
     def open(self) -> NetworkRestorer:
-        published, network = load_published(self.run)
-        entry = trial_entry(published)
-        device = devices.pick_device(self.device)
-        precision = devices.pick_precision(self.precision, device, entry.precisions)
-        return NetworkRestorer(Predictor(entry, network, device=device, precision=precision))
+        return NetworkRestorer(open_run(self.run, self.device, self.precision))
 
     def state(self) -> dict[str, Tensor]:
         return load_published(self.run)[1].state_dict()
@@ -124,17 +132,18 @@ def trial_entry(
 ) -> ModelEntry:
     """What a `Predictor` must know of a network of which nothing was measured yet; no manifest takes it."""
     config = networks.parse_config(published.network, published.config)
+    task = task_of(published)
     return ModelEntry(
         id="trial",
         version="0",
         title="trial",
-        task="denoise-ct",
+        task=task,
         network=published.network,
         config=published.config,
         intensity=published.intensity,
         precisions=precisions,
-        accepted=ACCEPTED,
-        trusted=TrustedRange((0.0, 0.0), (0.0, 0.0), 0.0, 0.0),
+        accepted=ACCEPTED[task],
+        trusted=TRUSTED[task],
         tiling=TILING,
         size_multiple=networks.spec(published.network).size_multiple(config),
         sampler=None,
@@ -148,6 +157,21 @@ def trial_entry(
         metrics={},
         recipe="",
         commit="",
+    )
+
+
+def task_of(published: PublishedNetwork) -> Task:
+    """What the network of a run is for: only those for spine projections see grey values."""
+    return "enhance-spine" if published.intensity["kind"] == "grey" else "denoise-ct"
+
+
+def open_run(run: Path, device: str = "auto", precision: str = "auto") -> Predictor:
+    """The averaged network of a run (folder or checkpoint), ready to run."""
+    published, network = load_published(run)
+    entry = trial_entry(published)
+    chosen = devices.pick_device(device)
+    return Predictor(
+        entry, network, device=chosen, precision=devices.pick_precision(precision, chosen, entry.precisions)
     )
 
 

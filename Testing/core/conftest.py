@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from medenhance import manifest
 from medenhance.manifest import AcceptedInput, ModelEntry, Tiling, TrustedRange, WeightsFile, manifest_text
+
+sys.path.insert(0, str(Path(__file__).parent))  # samples that several tests share
 
 WriteModel = Callable[..., ModelEntry]
 

@@ -53,6 +53,10 @@ COMMANDS: list[list[str]] = [
     [],
     ["denoise-ct"],
     ["batch"],
+    ["export-dicom"],
+    ["project-vpi"],
+    ["measure-uca"],
+    ["reliability"],
     ["demo"],
     ["doctor"],
     ["benchmark"],
@@ -68,7 +72,8 @@ def test_no_help_and_no_version_imports_anything_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True)
     assert "LOADED []" in done.stdout
     assert f"medenhance {__version__}" in done.stdout
-    for command in ("denoise-ct", "batch", "demo", "models", "doctor", "benchmark", "worker"):
+    spine = ("project-vpi", "measure-uca", "reliability")
+    for command in ("denoise-ct", "batch", "export-dicom", *spine, "demo", "models", "doctor", "benchmark", "worker"):
         assert f"• {command}" in done.stdout
     assert done.stdout.count("Research use only") >= 4
 

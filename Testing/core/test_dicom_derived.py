@@ -25,7 +25,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEnd
 from medenhance.dicom.derivation import Derivation, identifier
 from medenhance.dicom.encoding import Encoding, choose_encodings
 from medenhance.dicom.headers import tolerant_reading
-from medenhance.dicom.read import rescaled
+from medenhance.dicom.values import rescaled
 from medenhance.dicom.series import PixelFormat, SliceHeader
 from medenhance.dicom.write import write_dataset
 from medenhance.errors import Cancelled, MedEnhanceError

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medenhance.errors import MedEnhanceError
-from medenhance.intensity import Scale, Window, intensity_map
+from medenhance.intensity import Grey, Scale, Window, intensity_map
 
-MAPS = [Scale(), Scale(center_hu=-1024.0, scale_hu=4096.0), Window(-160.0, 240.0), Window(0.0, 80.0)]
+MAPS = [Grey(), Scale(), Scale(center_hu=-1024.0, scale_hu=4096.0), Window(-160.0, 240.0), Window(0.0, 80.0)]
 
 
 @pytest.mark.parametrize("mapping", MAPS)

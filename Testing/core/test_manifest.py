@@ -81,6 +81,15 @@ def test_every_key_is_needed_and_no_other_is_known(entry: ModelEntry) -> None:
         assert f"{spelled(path)}.colour: unknown key" in caught.value.message
 
 
+def test_measured_ranges_belong_to_ct_models_alone(entry: ModelEntry) -> None:
+    value = entry_to_json(entry)
+    with pytest.raises(MedEnhanceError, match=r"entry\.trusted: .*this one is for denoise-ct"):
+        entry_from_json({**value, "trusted": None})
+    with pytest.raises(MedEnhanceError, match=r"entry\.trusted: .*this one is for enhance-spine"):
+        entry_from_json({**value, "task": "enhance-spine"})
+    assert entry_from_json({**value, "task": "enhance-spine", "trusted": None}).trusted is None
+
+
 @pytest.mark.parametrize(
     ("path", "wrong"),
     [

@@ -109,6 +109,32 @@ def test_integers_are_rounded_not_truncated_and_kept_in_range(entry):
     assert Predictor(entry, Shift(0.05)).restore(tiny).max() == 255
 
 
+@given(
+    change_hu=st.floats(-30.0, 30.0, width=32),
+    hu=st.lists(st.integers(-1000, 3000), min_size=64, max_size=64),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_same_whole_numbers_give_the_same_in_every_type(entry, change_hu, hu):
+    """A study is float32 when it comes from DICOM and of the file's type when it comes from NRRD."""
+    predictor = Predictor(entry, Shift(change_hu / 1000.0))
+    array = np.reshape(hu, (1, 8, 8))
+    expected = predictor.restore(array.astype(np.int16))
+    for dtype in (np.int32, np.int64, np.float32, np.float64):
+        out = predictor.restore(array.astype(dtype), whole_numbers=True)
+        assert out.dtype == dtype
+        assert np.array_equal(out, expected)
+
+
+def test_single_precision_does_not_round_twice(entry):
+    """-1000 + (7.5 less a little) is nearer to -993, but -992.5 in single precision, which would go to -992."""
+    array = np.full((1, 8, 8), -1000.0, np.float32)
+    change = np.nextafter(np.float32(7.5), np.float32(0))
+    assert np.float32(-1000) + change == np.float32(-992.5)
+    exact = replace(entry, intensity={"kind": "scale", "center_hu": -1000.0, "scale_hu": 1.0})
+    out = Predictor(exact, Shift(float(change))).restore(array, whole_numbers=True)
+    assert np.unique(out).tolist() == [-993.0]
+
+
 def test_tiles_give_what_whole_slices_give(entry):
     """With an overlap wider than the field of view only rounding differs inside; blending hides what is left."""
     torch.manual_seed(0)

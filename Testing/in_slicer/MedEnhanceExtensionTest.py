@@ -11,7 +11,7 @@ from pathlib import Path
 
 import slicer
 
-MODULES = ("MedEnhanceLowDoseCT", "MedEnhanceModels")
+MODULES = ("MedEnhanceLowDoseCT", "MedEnhanceModels", "MedEnhanceSpineUltrasound")
 
 
 class MedEnhanceExtensionTest(unittest.TestCase):

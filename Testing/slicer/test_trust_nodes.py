@@ -33,7 +33,7 @@ def scene():
 
 def test_the_table_is_in_plain_words_with_units(report):
     headings, rows = rowsOfTissues(report)
-    assert headings[1] == "Noise before, HU"
+    assert headings[1] == "Noise\nbefore, HU"
     assert [row[0] for row in rows] == ["Air", "Lung", "Fat", "Soft tissue", "Bone, contrast medium"]
     assert all(len(row) == len(headings) for row in rows)
     soft = rows[3]

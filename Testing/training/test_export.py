@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from tiny_runs import adversarial, supervised
 
 from medenhance.errors import MedEnhanceError
-from medenhance.manifest import entry_to_json, load_manifest
+from medenhance.manifest import RESOURCES, entry_to_json, load_manifest
 from medenhance.predict import Predictor
 from medenhance.weights import entry_of, load_state, require_golden
 from medenhance_training import evaluation as evaluation_module
@@ -25,11 +25,19 @@ from medenhance_training.checkpoint import load_published
 from medenhance_training.commands import export as command
 from medenhance_training.commands.fit import fit
 from medenhance_training.data.index import Case, IndexedFile, make_index, save_index
+from medenhance_training.data.sources import LowDoseData
 from medenhance_training.evaluate import SliceFigures, TissueShift
 from medenhance_training.evaluation import Evaluation, evaluate_method, save_evaluation
 from medenhance_training.export import Labels, bundle, export, measured_precisions
 from medenhance_training.methods import RunMethod, trial_entry
-from medenhance_training.model_card import limits, metrics, recipe_command, training_data, trusted_range
+from medenhance_training.model_card import (
+    all_training_data,
+    limits,
+    metrics,
+    recipe_command,
+    training_data,
+    trusted_range,
+)
 from medenhance_training.recipes import RECIPES
 from medenhance_training.run_record import to_plain
 
@@ -56,7 +64,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 @pytest.fixture(autouse=True)
 def small_slice(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     low = pair(5).low[0]
-    monkeypatch.setattr(export_module, "unseen_low_dose_slice", lambda: low)
+    monkeypatch.setattr(export_module, "sample_image", lambda _: low)
     return low
 
 
@@ -226,6 +234,16 @@ def test_training_data_come_from_the_index_of_the_run(tmp_path: Path) -> None:
     assert training_data({**config, "licences": ["own"], "num_phantoms": 0}) == (
         "two: 1 scan, real pairs, licence own",
     )
+
+
+def test_a_run_that_starts_from_published_weights_names_them_and_their_data() -> None:
+    bundled = load_manifest()["redcnn-compact"]
+    usual = RECIPES["redcnn-compact"]()
+    used = replace(usual, init_from=RESOURCES / "redcnn-compact.safetensors", data=LowDoseData(num_phantoms=7))
+    record = json.loads(json.dumps({"recipe": "redcnn-compact", "config": to_plain(used)}))
+
+    assert recipe_command(record).startswith(f"{bundled.recipe} (published as redcnn-compact {bundled.version}, commit")
+    assert all_training_data(record) == (*bundled.training_data, "7 random phantom slices, lower doses simulated")
 
 
 def test_the_recipe_names_what_was_changed_and_no_place_on_disk() -> None:

@@ -9,14 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tiny_data import SyntheticData
 from tiny_runs import state_of
+from tiny_spine import TinySpineData
 
 from medenhance.errors import MedEnhanceError
 from medenhance.intensity import Window
 from medenhance.networks import parse_config
+from medenhance.networks.dagan import DaGanConfig
+from medenhance.networks.fpn import FpnConfig
+from medenhance.networks.resnet_generator import ResnetGeneratorConfig
+from medenhance.networks.spine import SpineConfig, SpineNetwork
 from medenhance_training.commands.fit import fit
 from medenhance_training.config import RunConfig
+from medenhance_training.data.spine_source import SpineData
 from medenhance_training.objectives.mtd_gan import MtdGanObjectiveConfig
 from medenhance_training.recipes import RECIPES, recipe
 from medenhance_training.run_record import to_plain
@@ -29,6 +36,8 @@ ABLATIONS = [f"mtd-gan-ablation-{step}" for step in "abcdefg"]
 def tiny(config: RunConfig, run: Path) -> RunConfig:
     """The recipe with few channels, two samples and made-up data; all else stays."""
     objective: Any = config.objective
+    if isinstance(config.data, SpineData):
+        return tiny_spine(config, run)
     if isinstance(objective, MtdGanObjectiveConfig):
         generator = replace(objective.generator, channels=2)
         objective = replace(objective, generator=generator, critic=replace(objective.critic, channels=2))
@@ -38,10 +47,38 @@ def tiny(config: RunConfig, run: Path) -> RunConfig:
     return replace(config, objective=objective, loop=loop, data=SyntheticData(64), run=run, threads=1)
 
 
+def tiny_spine(config: RunConfig, run: Path) -> RunConfig:
+    """The recipe with few channels, four samples and made-up projections."""
+    objective: Any = config.objective
+    changes: dict[str, Any] = {"network": tiny_network(objective.network)}
+    if hasattr(objective, "critic"):
+        changes["critic"] = replace(objective.critic, widths=objective.critic.widths[:2], patch=32)
+    if hasattr(objective, "back"):
+        changes["back"] = ResnetGeneratorConfig(2, 1)
+    loop = replace(config.loop, samples=4, batch_size=4)
+    objective = replace(objective, **changes)
+    return replace(config, objective=objective, loop=loop, data=TinySpineData(), run=run, threads=1)
+
+
+def tiny_network(network: SpineConfig) -> SpineConfig:
+    enhancer, segmenter = network.enhancer, network.segmenter
+    if isinstance(enhancer, DaGanConfig):
+        enhancer = replace(enhancer, widths=(4, 4))
+    elif enhancer is not None:
+        enhancer = ResnetGeneratorConfig(2, 1)
+    if isinstance(segmenter, FpnConfig):
+        segmenter = replace(
+            segmenter, stem=4, widths=(4, 8), blocks=(1, 1), pyramid=4, head=4, reduce=1.0, block="basic"
+        )
+    elif segmenter is not None:
+        segmenter = replace(segmenter, channels=4, levels=3, reduce=1.0, pyramid_bins=segmenter.pyramid_bins[:2])
+    return SpineConfig(enhancer, segmenter)
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipe_learns_a_step(name: str, tmp_path: Path) -> None:
     fit(tiny(recipe(name), tmp_path / "run"))
-    assert int(state_of(tmp_path / "run")["/samples_seen"]) == 2
+    assert int(state_of(tmp_path / "run")["/samples_seen"]) in (2, 4)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -150,3 +187,62 @@ def test_ablations_run_for_200_epochs_in_the_brain_window() -> None:
         config = recipe(name)
         assert config.loop.samples == 200 * 6054 * 8
         assert config.objective.intensity.hi_hu == 80.0
+
+
+SPINE = sorted(name for name in RECIPES if isinstance(recipe(name).data, SpineData))
+
+
+def weights_of(name: str) -> int:
+    network = recipe(name).objective.network
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in SpineNetwork(network).parameters())
+
+
+def test_da_gan_is_the_paper_s() -> None:
+    config = recipe("da-gan")
+    objective, optimizer = config.objective, config.objective.network_optimizer
+    assert objective.network.enhancer == DaGanConfig(widths=(64, 128, 256), attention=True)
+    assert (objective.dual, objective.twin_weight, objective.segment_patches) == ("two", 0.0, True)
+    assert (objective.segmentation_weight, objective.reconstruction_weight) == (0.5, 0.01)
+    assert (optimizer.kind, optimizer.lr, optimizer.schedule.kind, optimizer.schedule.floor) == (
+        "adam",
+        1e-4,
+        "cosine",
+        0.01,
+    )
+    assert (config.data.patch, config.loop.batch_size) == (96, 16)
+    assert (config.data.splitting.corrupted_from, config.data.splitting.clean_up_to) == (4.0, 2.0)
+
+
+def test_tmi2022_differs_where_the_later_code_does() -> None:
+    config = recipe("da-gan-tmi2022")
+    assert config.objective.dual == "one"
+    assert config.objective.critic.head == "dense"
+    assert config.objective.network.enhancer.residual == "relu"
+    assert config.data.patch == config.objective.critic.patch == 128
+
+
+def test_ablations_of_da_gan_change_one_thing() -> None:
+    for prefix in ("da-gan", "da-gan-compact"):
+        whole = recipe(prefix).objective
+        without = recipe(f"{prefix}-no-attention").objective
+        assert not without.network.enhancer.attention
+        assert not without.critic.attention
+        assert replace(whole, dual="off") == recipe(f"{prefix}-no-dual").objective
+
+
+@pytest.mark.parametrize("prefix", [("da-gan", "spine-fpn"), ("da-gan-compact", "spine-fpn-compact")])
+def test_segmentation_alone_has_at_least_as_many_weights(prefix: tuple[str, str]) -> None:
+    ours, vanilla = prefix
+    assert weights_of(ours) <= weights_of(vanilla) < 1.1 * weights_of(ours)
+
+
+def test_every_row_of_the_paper_s_table_has_a_recipe_and_a_compact_one() -> None:
+    rows = ("cycle", "n2s", "n2v", "structn2v", "fpn", "unet", "rsnu", "wavect", "ppmu")
+    assert {f"spine-{row}{end}" for row in rows for end in ("", "-compact")} <= set(SPINE)
+
+
+def test_compact_recipes_train_on_the_same_crops() -> None:
+    compact = [recipe(name) for name in SPINE if name.endswith("compact") or "compact-" in name]
+    assert len({(config.loop.samples, config.data.crop, config.data.crop_every) for config in compact}) == 1
+    assert {config.data.clean for config in compact} == {False, True}

@@ -16,6 +16,7 @@ Window = tuple[float, float]
 _SSIM_SIGMA = 1.5
 _SSIM_RADIUS = 5  # 11 x 11 pixels
 _C1, _C2 = 0.01**2, 0.03**2
+_SCALE_EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # from the finest scale to the coarsest
 _MSE_FLOOR = 1e-10  # identical images have 100 dB, not infinity
 
 
@@ -70,6 +71,23 @@ def ssim(image: np.ndarray, reference: np.ndarray, window_hu: Window) -> float:
     return _mean_over_slices(_slice_ssim, image, reference, window_hu)
 
 
+def ms_ssim(image: np.ndarray, reference: np.ndarray, window_hu: Window) -> float:
+    """Multi-scale structural similarity (Wang, Simoncelli and Bovik 2003, eq. 7); a stack gives the mean over slices.
+
+    Contrast and structure at five scales, halved by the mean of 2 x 2 pixels, luminance at the coarsest; the exponents
+    are the published ones. A negative contrast term counts as 0.
+
+    Args:
+        image: (H, W) or (D, H, W), HU or grey, at least 176 x 176 pixels.
+        reference: Same shape.
+        window_hu: Lower and upper value of the window.
+    """
+    least = (2 * _SSIM_RADIUS + 1) * 2 ** (len(_SCALE_EXPONENTS) - 1)
+    if min(image.shape[-2:]) < least:
+        raise ValueError(f"MS-SSIM needs at least {least} x {least} pixels, not {image.shape[-2]} x {image.shape[-1]}")
+    return _mean_over_slices(_slice_ms_ssim, image, reference, window_hu)
+
+
 def _mean_over_slices(
     measure: Callable[[np.ndarray, np.ndarray], float], image: np.ndarray, reference: np.ndarray, window_hu: Window
 ) -> float:
@@ -91,13 +109,33 @@ def _slice_psnr(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _slice_ssim(x: np.ndarray, y: np.ndarray) -> float:
+    luminance, structure = _ssim_parts(x, y)
+    return float(np.mean(luminance * structure))
+
+
+def _slice_ms_ssim(x: np.ndarray, y: np.ndarray) -> float:
+    product = 1.0
+    for scale, exponent in enumerate(_SCALE_EXPONENTS):
+        luminance, structure = _ssim_parts(x, y)
+        last = scale == len(_SCALE_EXPONENTS) - 1
+        product *= max(float(np.mean(luminance * structure if last else structure)), 0.0) ** exponent
+        x, y = _halved(x), _halved(y)
+    return product
+
+
+def _halved(x: np.ndarray) -> np.ndarray:
+    rows, columns = (n // 2 for n in x.shape)
+    return np.asarray(x[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2).mean(axis=(1, 3)))
+
+
+def _ssim_parts(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Maps of the luminance term, and of the contrast and structure term."""
     mean_x, mean_y = _local_mean(x), _local_mean(y)
     var_x = _local_mean(x * x) - mean_x**2
     var_y = _local_mean(y * y) - mean_y**2
     cov = _local_mean(x * y) - mean_x * mean_y
     luminance = (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
-    structure = (2 * cov + _C2) / (var_x + var_y + _C2)
-    return float(np.mean(luminance * structure))
+    return luminance, (2 * cov + _C2) / (var_x + var_y + _C2)
 
 
 def _local_mean(x: np.ndarray) -> np.ndarray:

@@ -13,8 +13,12 @@ from typing import Any
 from torch import nn
 
 from medenhance.errors import MedEnhanceError
-from medenhance.networks import mtdgan, redcnn
+from medenhance.networks import mtdgan, redcnn, spine
 from medenhance.strict_json import SchemaError, from_json
+
+
+def _no_classes(config: Any) -> int:  # noqa: ARG001 - the same for all that return an image alone
+    return 0
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class NetworkSpec:
         size_multiple: Config -> height and width must be multiples of this.
         size_minimum: Config -> least height and width.
         bytes_per_pixel: (config, bytes of a weight) -> working memory of a forward pass for one pixel.
+        classes: Config -> number of class scores that follow the image in the output's channels; 0 for an image alone.
     """
 
     config_type: type[Any]
@@ -34,6 +39,7 @@ class NetworkSpec:
     size_multiple: Callable[[Any], int]
     size_minimum: Callable[[Any], int]
     bytes_per_pixel: Callable[[Any, int], int]
+    classes: Callable[[Any], int] = _no_classes
 
 
 NETWORKS: dict[str, NetworkSpec] = {
@@ -42,6 +48,14 @@ NETWORKS: dict[str, NetworkSpec] = {
     ),
     "mtdgan": NetworkSpec(
         mtdgan.MtdGanConfig, mtdgan.MtdGanGenerator, mtdgan.size_multiple, mtdgan.size_minimum, mtdgan.bytes_per_pixel
+    ),
+    "spine": NetworkSpec(
+        spine.SpineConfig,
+        spine.SpineNetwork,
+        spine.size_multiple,
+        spine.size_minimum,
+        spine.bytes_per_pixel,
+        spine.classes,
     ),
 }
 

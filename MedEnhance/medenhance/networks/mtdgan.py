@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from medenhance.networks.precision import EntryConvolution, run
+from medenhance.networks.precision import EntryConvolution, enter, run
 from medenhance.networks.spectral import GlobalSpectral, WindowedSpectral
 
 
@@ -83,7 +83,7 @@ class MtdGanGenerator(nn.Module):
         folded = F.pixel_unshuffle(x, self.config.unshuffle)
         features, levels = folded, []
         for level, (convolution, block) in enumerate(zip(self.encoder, self.encoder_blocks, strict=True)):
-            features = self._entry(folded) if level == 0 else run(convolution, features)
+            features = enter(convolution, folded, self.decoder[-1]) if level == 0 else run(convolution, features)
             features = run(block, torch.relu_(features))
             levels.append(features)
         levels.pop()  # the bottleneck is the decoder's input
@@ -92,12 +92,6 @@ class MtdGanGenerator(nn.Module):
         residual = run(self.decoder[-1], features)
         output = x + F.pixel_shuffle(residual.to(x.dtype), self.config.unshuffle)
         return torch.relu(output) if self.config.final_relu else output
-
-    def _entry(self, folded: Tensor) -> Tensor:
-        first, last = self.encoder[0], self.decoder[-1]
-        assert isinstance(first, EntryConvolution)
-        assert isinstance(last, nn.ConvTranspose2d)
-        return first.short(folded, last.weight.dtype)
 
 
 def size_multiple(config: MtdGanConfig) -> int:

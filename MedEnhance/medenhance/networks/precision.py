@@ -43,6 +43,16 @@ def cast(network: nn.Module, dtype: torch.dtype) -> nn.Module:
     return network
 
 
+def enter(first: nn.Module, x: Tensor, last: nn.Module) -> Tensor:
+    """Call a network's first layer, an `EntryConvolution`, so that its output has the format of the last layer.
+
+    The first layer's own weights do not tell that format: `cast` leaves them in float32.
+    """
+    assert isinstance(first, EntryConvolution)
+    assert isinstance(last.weight, Tensor)
+    return first.short(x, last.weight.dtype)
+
+
 def run(module: nn.Module, x: Tensor) -> Tensor:
     """Call `module` on one tensor; only states the return type that `nn.Module.__call__` loses."""
     y: Tensor = module(x)

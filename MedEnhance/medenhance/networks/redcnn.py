@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from medenhance.networks.precision import EntryConvolution, run
+from medenhance.networks.precision import EntryConvolution, enter, run
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class RedCnn(nn.Module):
         for level, convolution in enumerate(self.encoder):
             if level % 2 == 0 and level > 0:
                 shortcuts.append(features)
-            features = self._entry(folded) if level == 0 else run(convolution, features)
+            features = enter(convolution, folded, self.decoder[-1]) if level == 0 else run(convolution, features)
             features = torch.relu_(features)
         for level, deconvolution in enumerate(self.decoder):
             features = run(deconvolution, features)
@@ -83,12 +83,6 @@ class RedCnn(nn.Module):
             features = torch.relu_(features)
         output = x + F.pixel_shuffle(features.to(x.dtype), self.config.unshuffle)
         return torch.relu(output) if self.config.final_relu else output
-
-    def _entry(self, folded: Tensor) -> Tensor:
-        first, last = self.encoder[0], self.decoder[-1]
-        assert isinstance(first, EntryConvolution)
-        assert isinstance(last, nn.ConvTranspose2d)
-        return first.short(folded, last.weight.dtype)
 
 
 def size_multiple(config: RedCnnConfig) -> int:

@@ -12,8 +12,10 @@ from typing import Any, Protocol
 from medenhance.worker_tasks import (
     denoise_ct,
     doctor,
+    enhance_spine,
     export_dicom,
     hello,
+    measure_uca,
     model_add,
     model_delete,
     model_download,
@@ -21,6 +23,7 @@ from medenhance.worker_tasks import (
     models,
     pack_export,
     pack_import,
+    project_vpi,
 )
 from medenhance.worker_tasks.running import Running
 
@@ -43,6 +46,9 @@ Handler = Callable[[Any, Running], dict[str, Any]]
 TASKS: dict[str, tuple[type[Message], Handler]] = {
     "hello": (hello.HelloMessage, hello.run),
     "denoise-ct": (denoise_ct.DenoiseCtMessage, denoise_ct.run),
+    "project-vpi": (project_vpi.ProjectVpiMessage, project_vpi.run),
+    "enhance-spine": (enhance_spine.EnhanceSpineMessage, enhance_spine.run),
+    "measure-uca": (measure_uca.MeasureUcaMessage, measure_uca.run),
     "export-dicom": (export_dicom.ExportDicomMessage, export_dicom.run),
     "models": (models.ModelsMessage, models.run),
     "model-download": (model_download.ModelDownloadMessage, model_download.run),

@@ -9,25 +9,27 @@ from typing import Annotated, Literal
 from tyro.conf import arg
 
 from medenhance.errors import MedEnhanceError
-from medenhance.files import replacing
+from medenhance.files import replacing, write_json
 from medenhance.models import find_model
+from medenhance.strict_json import to_json
 from medenhance.tasks.denoise_ct import TASK
 from medenhance.terminal import TerminalProgress
 from medenhance.weights import entry_of, locate
 from medenhance_training.benchmark.pairs import HeldOutData, held_out_pairs
-from medenhance_training.checkpoint import latest_checkpoint
+from medenhance_training.checkpoint import latest_checkpoint, load_published
 from medenhance_training.evaluation import evaluate_method, evaluation_table, save_evaluation
-from medenhance_training.methods import ModelMethod, NetworkMethod, RunMethod
+from medenhance_training.methods import ModelMethod, NetworkMethod, RunMethod, task_of
+from medenhance_training.spine_evaluation import HeldOutSubjects, evaluate_spine_run, spine_tables
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure a network on held-out pairs of low-dose and normal-dose slices.
+    """Measure a network on held-out slices: pairs of low and normal dose, or simulated spine projections.
 
-    Gives PSNR, SSIM and RMSE in declared windows, CT-number shifts of each tissue, residual structure, seconds and
-    memory. Name one of a model, a weights file or a training run. Research use only.
+    On CT it gives PSNR, SSIM and RMSE in declared windows, CT-number shifts of each tissue, residual structure, seconds
+    and memory. Name one of a model, a weights file or a training run. Research use only.
     """
 
     model: Annotated[str | None, arg(metavar="ID")] = None
@@ -37,7 +39,9 @@ class Evaluate:
     run: Annotated[Path | None, arg(metavar="FOLDER")] = None
     """A training run, or one of its checkpoints; its averaged weights are measured."""
     data: HeldOutData = field(default_factory=HeldOutData)
-    """What to measure on."""
+    """What to measure a CT network on."""
+    spine: HeldOutSubjects = field(default_factory=HeldOutSubjects)
+    """What to measure a network for spine projections on; it is named by --run."""
     json: Annotated[Path | None, arg(metavar="PATH.json")] = None
     """Write every figure of every slice; `medenhance-train export` takes this file."""
     markdown: Annotated[Path | None, arg(metavar="PATH.md")] = None
@@ -51,6 +55,8 @@ class Evaluate:
 def run(args: Evaluate) -> int:
     """Measure, print the table, and write what was asked for."""
     method = _method(args)
+    if isinstance(method, RunMethod) and task_of(load_published(method.run)[0]) == "enhance-spine":
+        return _run_spine(args, method.run)
     with TerminalProgress() as progress:
         evaluation = evaluate_method(method, held_out_pairs(args.data, progress), progress)
     table = evaluation_table(evaluation)
@@ -59,6 +65,19 @@ def run(args: Evaluate) -> int:
         save_evaluation(evaluation, args.json)
     if args.markdown is not None:
         write_text(args.markdown, table.markdown())
+    return 0
+
+
+def _run_spine(args: Evaluate, run: Path) -> int:
+    with TerminalProgress() as progress:
+        held_out = args.spine.projections(progress)
+        evaluation = evaluate_spine_run(run, held_out, args.device, args.precision, progress)
+    tables = spine_tables(evaluation)
+    print("\n\n".join(table.text() for table in tables))
+    if args.json is not None:
+        write_json(args.json, to_json(evaluation))
+    if args.markdown is not None:
+        write_text(args.markdown, "\n".join(table.markdown() for table in tables))
     return 0
 
 

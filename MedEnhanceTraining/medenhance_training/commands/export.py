@@ -8,8 +8,10 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from medenhance_training.evaluation import load_evaluation
+from medenhance.manifest import Task
 from medenhance_training.export import Labels, bundle, export
+from medenhance_training.spine_evaluation import SpineEvaluation
+from medenhance_training.statement import read_evaluation
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Export:
     """One line for a list of models; made from the id if not given."""
     version: str = "1.0.0"
     """Version of the model."""
-    intended_use: str = "Reduces noise in low-dose CT slices, for research; not for diagnosis."
-    """One sentence."""
+    intended_use: str | None = None
+    """One sentence; that of its task if not given."""
     licence: str = "Apache-2.0"
     """Licence of the weights."""
     url: Annotated[tuple[str, ...], arg(metavar="URL ...")] = ()
@@ -41,29 +43,40 @@ class Export:
     bundle: bool = False
     """Also put the model into this installation of MedEnhance, as one that ships with it."""
     default: bool = False
-    """Make it the model that denoise-ct takes when none is named."""
+    """Make it the model that its task takes when none is named."""
     max_mb: float | None = None
-    """Largest accepted weights file, MB; 4 with --bundle if not given."""
+    """Largest accepted weights file, MB; with --bundle 4 for CT and 8 for spine ultrasound if not given."""
 
 
-BUNDLE_MB = 4.0
+BUNDLE_MB: dict[Task, float] = {"denoise-ct": 4.0, "enhance-spine": 8.0}
+_TITLE: dict[Task, str] = {
+    "denoise-ct": "Low-dose CT denoiser",
+    "enhance-spine": "Spine ultrasound enhancer and segmenter",
+}
+_USE: dict[Task, str] = {
+    "denoise-ct": "Reduces noise in low-dose CT slices, for research; not for diagnosis.",
+    "enhance-spine": "Removes structured noise from coronal ultrasound projections of the spine and finds ribs, "
+    "transverse processes and lumbar lumps, for research; not for diagnosis. Trained on simulated projections alone.",
+}
 
 
 def run(args: Export) -> int:
     """Export, and print what was written."""
+    evaluation = read_evaluation(args.evaluation)
+    task: Task = "enhance-spine" if isinstance(evaluation, SpineEvaluation) else "denoise-ct"
     labels = Labels(
         id=args.id,
         version=args.version,
-        title=args.title or f"Low-dose CT denoiser {args.id}",
-        intended_use=args.intended_use,
+        title=args.title or f"{_TITLE[task]} {args.id}",
+        intended_use=args.intended_use or _USE[task],
         licence=args.licence,
         urls=args.url,
         bundled=args.bundle,
         default=args.default,
     )
-    max_mb = BUNDLE_MB if args.max_mb is None and args.bundle else args.max_mb
+    max_mb = BUNDLE_MB[task] if args.max_mb is None and args.bundle else args.max_mb
     max_bytes = None if max_mb is None else int(max_mb * 1e6)
-    exported = export(args.run, labels, load_evaluation(args.evaluation), args.output, max_bytes)
+    exported = export(args.run, labels, evaluation, args.output, max_bytes)
     if args.bundle:
         bundle(exported)
     for path in (exported.weights, exported.manifest_entry, exported.card):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from medenhance.dicom.headers import read_header
-from medenhance.dicom.read import read_slice
+from medenhance.dicom.values import read_slice
 from medenhance.errors import MedEnhanceError
 from medenhance.study import read_study
 from medenhance_training.data.bank import NormalSlice, TrainingSlice, recorded_slice

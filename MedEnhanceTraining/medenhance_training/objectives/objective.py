@@ -52,7 +52,7 @@ class Phase:
     Attributes:
         name: Prefix of its entries in the log.
         trains: The network that changes; all others are frozen meanwhile, and in evaluation mode.
-        losses: Batch (HU, on the device) -> scalar terms, already weighted.
+        losses: Batch (HU or grey, on the device) -> scalar terms, already weighted.
         gradients: How the terms become one gradient for each parameter.
         every: The phase runs at every so many steps.
     """
@@ -89,7 +89,10 @@ class Objective(Protocol):
     published: PublishedNetwork
 
     def restore(self, network: nn.Module, low_hu: Tensor) -> Tensor:
-        """Run `network` (the published one or its average): (N, 1, H, W) HU -> same shape, HU."""
+        """Run `network` (the published one or its average): (N, 1, H, W) HU -> same shape, HU.
+
+        Class scores, which some networks return beside the image, follow it in the channels.
+        """
 
 
 class ObjectiveConfig(Protocol):

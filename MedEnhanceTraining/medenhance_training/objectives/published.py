@@ -33,7 +33,11 @@ def build_published(published: PublishedNetwork) -> nn.Module:
 
 
 def restore_hu(network: nn.Module, intensity: dict[str, Any], low_hu: Tensor) -> Tensor:
-    """(N, 1, H, W) HU -> HU through the network; outside the map's window a voxel keeps its value, as in inference."""
+    """(N, 1, H, W) HU -> HU through the network; outside the map's window a voxel keeps its value, as in inference.
+
+    Class scores, which some networks return beside the image, stay beside it.
+    """
     mapping = intensity_map(intensity)
-    restored = mapping.inverse(network(mapping.forward(low_hu)))
-    return torch.lerp(low_hu, restored, mapping.weight(low_hu))
+    output = network(mapping.forward(low_hu))
+    restored = torch.lerp(low_hu, mapping.inverse(output[:, :1]), mapping.weight(low_hu))
+    return torch.cat([restored, output[:, 1:]], dim=1)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from medenhance.errors import MedEnhanceError
 from medenhance_training.config import RunConfig
-from medenhance_training.recipes import mtd_gan, redcnn
+from medenhance_training.recipes import mtd_gan, redcnn, spine
 
 Recipe = Callable[[], RunConfig]
 
@@ -29,6 +29,32 @@ RECIPES: dict[str, Recipe] = {
     "mtd-gan-ablation-g": mtd_gan.ablation_g,
     "mtd-gan-compact-pretrain": mtd_gan.mtd_gan_compact_pretrain,
     "mtd-gan-compact": mtd_gan.mtd_gan_compact,
+    "da-gan": spine.da_gan,
+    "da-gan-tmi2022": spine.da_gan_tmi2022,
+    "da-gan-no-attention": spine.da_gan_no_attention,
+    "da-gan-no-dual": spine.da_gan_no_dual,
+    "spine-fpn": spine.spine_fpn,
+    "spine-unet": spine.spine_unet,
+    "spine-rsnu": spine.spine_rsnu,
+    "spine-ppmu": spine.spine_ppmu,
+    "spine-wavect": spine.spine_wavect,
+    "spine-n2v": spine.spine_n2v,
+    "spine-structn2v": spine.spine_structn2v,
+    "spine-n2s": spine.spine_n2s,
+    "spine-cycle": spine.spine_cycle,
+    "da-gan-compact": spine.da_gan_compact,
+    "da-gan-compact-unpaired": spine.da_gan_compact_unpaired,
+    "da-gan-compact-no-attention": spine.da_gan_compact_no_attention,
+    "da-gan-compact-no-dual": spine.da_gan_compact_no_dual,
+    "spine-fpn-compact": spine.spine_fpn_compact,
+    "spine-unet-compact": spine.spine_unet_compact,
+    "spine-rsnu-compact": spine.spine_rsnu_compact,
+    "spine-ppmu-compact": spine.spine_ppmu_compact,
+    "spine-wavect-compact": spine.spine_wavect_compact,
+    "spine-n2v-compact": spine.spine_n2v_compact,
+    "spine-structn2v-compact": spine.spine_structn2v_compact,
+    "spine-n2s-compact": spine.spine_n2s_compact,
+    "spine-cycle-compact": spine.spine_cycle_compact,
 }
 
 

@@ -1,0 +1,263 @@
+"""The spine panel as a user has it: with a real worker process and a tiny random model."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+import tiny_spine_model
+from medenhance_host import Host
+from panel_driver import LIMIT_S, nodeIds
+from spine_nodes import addProjection, curve, report
+
+from medenhance.errors import MedEnhanceError
+
+
+@pytest.fixture(scope="session")
+def modelCache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    cache = tmp_path_factory.mktemp("spine") / "cache é"
+    tiny_spine_model.addTo(cache)
+    return cache
+
+
+@pytest.fixture
+def panel(host: Host, modelCache: Path, monkeypatch: pytest.MonkeyPatch) -> SpinePanel:
+    monkeypatch.setenv("MEDENHANCE_CACHE", str(modelCache))
+    return SpinePanel(host)
+
+
+class SpinePanel:
+    """The panel, open; its Python is known to have what is needed."""
+
+    def __init__(self, host: Host) -> None:
+        from MedEnhanceLib.RequirementsSection import READY_KEY
+
+        self.host = host
+        self.widget = host.openModule("MedEnhanceSpineUltrasound")
+        self.ui, self.logic = self.widget.ui, self.widget.logic
+        slicer.app.userSettings().setValue(READY_KEY, self.widget.requirements._mark())
+
+    @property
+    def parameters(self) -> Any:
+        return self.widget._parameterNode
+
+    @property
+    def isRunning(self) -> bool:
+        return self.ui.applyButton.text == "Cancel"
+
+    def press(self) -> None:
+        assert self.ui.applyButton.enabled, self.ui.applyButton.toolTip
+        self.ui.applyButton.click()
+
+    def apply(self) -> None:
+        self.press()
+        self.host.waitFor(lambda: not self.isRunning, LIMIT_S)
+        assert "Done in" in self.ui.statusLabel.text, self.ui.statusLabel.text
+
+    def rows(self) -> list[list[str]]:
+        table = self.ui.curveTable
+        return [[table.item(r, c).text() for c in range(table.columnCount)] for r in range(table.rowCount)]
+
+
+def imageOf(node: Any) -> np.ndarray:
+    return slicer.util.arrayFromVolume(node).copy()
+
+
+def test_apply_makes_the_enhanced_image_and_leaves_the_original_alone(panel: SpinePanel) -> None:
+    image = addProjection(slicer.mrmlScene)
+    before = imageOf(image)
+    panel.ui.inputSelector.setCurrentNode(image)
+    panel.apply()
+    enhanced, generated = panel.parameters.outputVolume, panel.parameters.generated
+    assert np.array_equal(imageOf(image), before)
+    assert not np.array_equal(imageOf(enhanced), before)
+    changed = np.abs(imageOf(enhanced).astype(int) - before) > 8
+    assert np.array_equal(imageOf(generated) > 0, changed)
+    assert slicer.vtkAddonMathUtilities.MatrixAreEqual(*(matrixOf(node) for node in (image, enhanced)), 0.0)
+    assert enhanced.GetAttribute("MedEnhance.ModelId") == "tiny-spine"
+    names = {node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode")}
+    assert len(names) == 2
+
+
+def test_segments_have_names_and_terminology(panel: SpinePanel) -> None:
+    from MedEnhanceLib.SpineSegmentation import segmentationOf
+
+    image = addProjection(slicer.mrmlScene)
+    labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    values = np.zeros((1, 220, 120), np.uint8)
+    values[0, 50:60, 20:40], values[0, 80:90, 60:80] = 3, 1
+    slicer.util.updateVolumeFromArray(labels, values)
+    labels.CopyOrientation(image)
+    node = segmentationOf(slicer.mrmlScene, labels, image, "found")
+    found = node.GetSegmentation()
+    segments = [found.GetSegment(one) for one in found.GetSegmentIDs()]
+    assert {one.GetName() for one in segments} == {"rib", "lumbar lump"}
+    for one in segments:
+        text = one.GetTag("TerminologyEntry")
+        assert "SCT^" in (text if isinstance(text, str) else str(text))
+
+
+def test_the_table_shows_both_angles_and_follows_a_dragged_line(panel: SpinePanel) -> None:
+    from MedEnhanceLib.CurveLines import linesOf
+
+    image = published(panel)
+    [row] = panel.rows()
+    assert row == ["T5 to T11, thoracic", "right", "40.0° (37.0 to 43.0)", "38.5° (37.0 to 43.0)", "-1.5°", "40.0°"]
+    assert "levels assumed" in panel.ui.curveTable.horizontalHeaderItem(0).text()
+    upper, lower = linesOf(slicer.mrmlScene, image)
+    for n in range(2):  # the lower line is laid parallel to the upper one
+        place = np.array(upper.GetNthControlPointPositionWorld(n)) - (0, 0, 40.0)
+        lower.SetNthControlPointPositionWorld(n, *place)
+    assert panel.rows()[0][-1] == "0.0°"
+    assert panel.rows()[0][2] == row[2]
+
+
+def test_the_original_is_one_key_away(panel: SpinePanel) -> None:
+    image = published(panel)
+    composite = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceCompositeNode")
+    panel.widget.overlay.show()
+    assert composite.GetBackgroundVolumeID() == image.GetID()
+    assert composite.GetForegroundOpacity() == 1.0
+    assert composite.GetLabelVolumeID() == panel.parameters.generated.GetID()
+    assert panel.ui.originalButton.shortcut.toString() == "F8"
+    panel.ui.originalButton.click()
+    assert composite.GetForegroundOpacity() == 0.0
+    assert composite.GetLabelVolumeID() is None
+    panel.ui.originalButton.click()
+    panel.ui.markCheckBox.setChecked(False)
+    assert composite.GetForegroundOpacity() == 1.0
+    assert composite.GetLabelVolumeID() is None
+
+
+def test_warnings_of_the_report_are_shown(panel: SpinePanel) -> None:
+    warning = "End levels of enhanced curves that rest on such structures: T5."
+    published(panel, warnings=[warning])
+    assert warning in panel.ui.reportLabel.text
+    assert "3.8%" in panel.ui.reportLabel.text
+
+
+def test_table_and_report_are_saved(panel: SpinePanel, tmp_path: Path) -> None:
+    published(panel)
+    for name in ("curves é.csv", "report.json"):
+        panel.host.answers.append(str(tmp_path / name)) if hasattr(panel.host, "answers") else None
+    from MedEnhanceLib.CurveSection import headings
+    from MedEnhanceLib.SpineRun import writeReport
+
+    writeReport(report(), tmp_path / "curves é.csv", panel.widget.curves.rows(), headings())
+    writeReport(report(), tmp_path / "report.json", [], [])
+    text = (tmp_path / "curves é.csv").read_text(encoding="utf-8")
+    assert [len(row) for row in csv.reader(text.splitlines())] == [6, 6]
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["run"]["model_id"] == "tiny-spine"
+
+
+def test_a_picture_without_pixel_size_cannot_be_run_before_one_is_entered(panel: SpinePanel, tmp_path: Path) -> None:
+    image = addProjection(slicer.mrmlScene)
+    storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
+    storage.SetFileName(str(tmp_path / "back.PNG"))
+    image.SetAndObserveStorageNodeID(storage.GetID())
+    panel.ui.inputSelector.setCurrentNode(image)
+    assert not panel.ui.applyButton.enabled
+    assert "no pixel size" in panel.ui.inputMessageLabel.text
+    panel.ui.pixelSpinBox.value = 0.2
+    assert panel.ui.applyButton.enabled
+
+
+def test_a_volume_of_several_slices_has_to_be_projected_first(panel: SpinePanel) -> None:
+    image = addProjection(slicer.mrmlScene)
+    slicer.util.updateVolumeFromArray(image, np.ones((4, 30, 20), np.uint8))
+    panel.ui.inputSelector.setCurrentNode(image)
+    assert not panel.ui.applyButton.enabled
+    assert "Project" in panel.ui.inputMessageLabel.text
+
+
+def test_without_a_model_the_panel_says_so(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDENHANCE_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setattr("medenhance.catalog.load_manifest", dict)
+    panel = SpinePanel(host)
+    panel.ui.inputSelector.setCurrentNode(addProjection(slicer.mrmlScene))
+    assert not panel.ui.applyButton.enabled
+    assert "No model" in panel.ui.applyButton.toolTip
+
+
+def test_cancel_leaves_the_scene_as_it_was(panel: SpinePanel) -> None:
+    panel.ui.inputSelector.setCurrentNode(addProjection(slicer.mrmlScene))
+    before = nodeIds()
+    panel.press()
+    panel.press()
+    panel.host.waitFor(lambda: not panel.isRunning, 10.0)
+    assert "Cancelled" in panel.ui.statusLabel.text
+    assert nodeIds() == before
+
+
+def test_each_step_can_be_done_alone(panel: SpinePanel) -> None:
+    panel.ui.inputSelector.setCurrentNode(addProjection(slicer.mrmlScene))
+    panel.ui.enhanceCheckBox.setChecked(False)
+    panel.ui.measureCheckBox.setChecked(False)
+    panel.apply()
+    assert panel.parameters.outputVolume is None
+    assert len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 1
+    panel.ui.segmentCheckBox.setChecked(False)
+    assert not panel.ui.applyButton.enabled
+    panel.ui.enhanceCheckBox.setChecked(True)
+    panel.apply()
+    assert panel.parameters.outputVolume is not None
+    assert len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 1
+
+
+def test_the_logic_gives_the_same_pixels_as_the_panel(panel: SpinePanel) -> None:
+    image = addProjection(slicer.mrmlScene)
+    panel.ui.inputSelector.setCurrentNode(image)
+    panel.apply()
+    nodes, found = panel.logic.process(image, modelId="tiny-spine", steps=["enhance"])
+    assert np.array_equal(imageOf(nodes["output"]), imageOf(panel.parameters.outputVolume))
+    assert found["steps"] == ["enhance"]
+
+
+def test_a_volume_that_cannot_be_projected_is_refused_in_words(panel: SpinePanel) -> None:
+    node = addProjection(slicer.mrmlScene)
+    slicer.util.updateVolumeFromArray(node, np.zeros((6, 30, 20), np.uint8))
+    before = nodeIds()
+    with pytest.raises(MedEnhanceError) as error:
+        panel.logic.project(node, "RIA")
+    assert error.value.kind == "input-unsuitable"
+    assert nodeIds() == before
+
+
+def test_a_batch_goes_on_after_one_that_fails(panel: SpinePanel, tmp_path: Path) -> None:
+    image = addProjection(slicer.mrmlScene, "good")
+    rows = panel.logic.processBatch([tmp_path / "absent.png", image], tmp_path / "out é", modelId="tiny-spine")
+    assert [row.status for row in rows] == ["failed", "done"]
+    assert (tmp_path / "out é" / "good" / "enhanced.nrrd").exists()
+    assert (tmp_path / "out é" / "good" / "original.nrrd").exists()
+    rows = panel.logic.processBatch([image], tmp_path / "out é", modelId="tiny-spine")
+    assert [row.status for row in rows] == ["skipped"]
+
+
+def published(panel: SpinePanel, **changes: Any) -> Any:
+    """The panel after a run that found one curve; the projection."""
+    from MedEnhanceLib.Provenance import setProvenance
+    from MedEnhanceLib.SpineRun import publish
+
+    image = addProjection(slicer.mrmlScene)
+    panel.ui.inputSelector.setCurrentNode(image)
+    result = {"report": report(**changes)}
+    enhanced = addProjection(slicer.mrmlScene, "enhanced")
+    setProvenance(enhanced, result["report"], image, "enhanced")
+    generated = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "generated")
+    nodes = publish(image, {"output": enhanced, "generated": generated}, result)
+    panel.widget._onFinished(nodes, result)
+    assert curve()["angle_deg"] == 40.0
+    return image
+
+
+def matrixOf(node: Any) -> Any:
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return matrix
