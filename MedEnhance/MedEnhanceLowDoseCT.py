@@ -38,6 +38,7 @@ from MedEnhanceLib.ExportSection import ExportSection
 from MedEnhanceLib.FrameSequence import sequenceOf
 from MedEnhanceLib.InputCheck import inputProblem
 from MedEnhanceLib.InputSection import InputSection
+from MedEnhanceLib.ModelList import listedModels
 from MedEnhanceLib.ModelSection import ModelSection
 from MedEnhanceLib.ParameterBinding import ParameterBinding
 from MedEnhanceLib.Provenance import provenanceOf
@@ -66,8 +67,8 @@ class MedEnhanceLowDoseCT(ScriptedLoadableModule):
         parent.dependencies = []
         parent.contributors = ["MedEnhance contributors"]
         parent.helpText = _(
-            "Denoises low-dose CT with published deep networks, shows what was removed and what it did to the CT numbers, "
-            "and exports the result as DICOM. Research use only."
+            "Denoises low-dose CT with published deep networks, shows what was removed and what it did to the CT "
+            "numbers, and exports the result as DICOM. Research use only."
         )
         parent.acknowledgementText = _("The model cards name the publications and the data of each network.")
         slicer.app.connect("startupCompleted()", registerSample)
@@ -207,7 +208,7 @@ class MedEnhanceLowDoseCTLogic(ScriptedLoadableModuleLogic):
         modelId: str | None = None,
         strength: float = 1.0,
         device: str = "auto",
-        told: Callable[[BatchRow], object] = lambda row: None,
+        told: Callable[[BatchRow], object] = lambda _row: None,
     ) -> list[BatchRow]:
         """Denoise many volumes and wait; one that fails stops no other.
 
@@ -310,8 +311,10 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
         self.removeObservers()
 
     def enter(self) -> None:
-        """The user opens the module."""
+        """The user opens the module: models may have been added since."""
         self.initializeParameterNode()
+        if self.requirements.knownReady and not self.controls.isRunning:
+            self.logic.session.client.submit("models", {}, RunCallbacks(finished=self._onModels))
 
     def exit(self) -> None:
         """The user goes to another module; a run goes on."""
@@ -399,7 +402,9 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
 
     def _onRunChanged(self) -> None:
         self.export.refresh()
-        self.ui.installButton.setEnabled(not self.controls.isRunning)
+        # A new interpreter is started once to see what it is, which would hold the window.
+        for widget in (self.ui.installButton, self.ui.interpreterPath):
+            widget.setEnabled(not self.controls.isRunning)
 
     def _readVolumes(self) -> dict[str, Any]:
         """The volumes that the region read-out shows."""
@@ -411,6 +416,13 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
             _("Denoised"): parameters.outputVolume,
             _("Removed"): parameters.residualVolume,
         }
+
+    def _onModels(self, result: dict[str, Any]) -> None:
+        """Offer the models that are installed, those too that the user has added or downloaded."""
+        installed = [model.entry for model in listedModels(result) if model.installed != "available"]
+        self.model.setModels(entry for entry in installed if entry.task == TASK)
+        if self._parameterNode is not None:
+            self.model.choose(self._parameterNode.modelId)
 
     def _onModelChosen(self, modelId: str) -> None:
         if self._parameterNode is not None:

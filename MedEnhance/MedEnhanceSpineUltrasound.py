@@ -488,7 +488,6 @@ class MedEnhanceSpineUltrasoundWidget(ScriptedLoadableModuleWidget, VTKObservati
         path = qt.QFileDialog.getSaveFileName(
             None, _("Save the curves"), "curves.csv", _("Table (*.csv);;Report (*.json)")
         )
-        path = path[0] if isinstance(path, tuple) else path  # PySide6 answers with the filter too
         if not path or found is None:
             return
         try:

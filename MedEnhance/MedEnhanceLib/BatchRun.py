@@ -1,7 +1,8 @@
 """Many volumes or studies, one after the other, each into a file of an output folder; one that fails stops no other.
 
-What is done is noted in the folder, with a fingerprint of its input, the model and the options. So a batch that was stopped
-goes on where it was, and a result of another patient or of other options is never taken for the one that is asked for.
+What is done is noted in the folder, with a fingerprint of its input, the model and the options. So a batch that was
+stopped goes on where it was, and a result of another patient or of other options is never taken for the one that is
+asked for.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class BatchRequest:
     options: dict[str, Any]
     suffix: str
     temporaryFolder: str
-    told: Callable[[BatchRow], object] = lambda row: None
+    told: Callable[[BatchRow], object] = lambda _row: None
 
 
 def runBatch(client: WorkerClient, request: BatchRequest) -> list[BatchRow]:
@@ -95,7 +96,7 @@ def runBatch(client: WorkerClient, request: BatchRequest) -> list[BatchRow]:
     state, rows = BatchState(folder), []
     names = _uniqueNames([_nameOf(one) for one in request.inputs])
     try:
-        for name, one in zip(names, request.inputs):
+        for name, one in zip(names, request.inputs, strict=True):
             rows.append(_row(client, request, state, one, name, folder / f"{name}{request.suffix}.nrrd"))
             request.told(rows[-1])
     finally:

@@ -12,7 +12,7 @@ from MedEnhanceLib.CurveLines import addCurveLines
 from MedEnhanceLib.CurveSection import curvePairs
 from MedEnhanceLib.InputCheck import inputProblem
 from MedEnhanceLib.OutputNodes import placeBeside
-from MedEnhanceLib.ProjectionJob import otherDepths
+from MedEnhanceLib.ProjectionJob import DEPTH_MM, otherDepths
 from MedEnhanceLib.Provenance import setProvenance
 from MedEnhanceLib.RoundTrip import TripFiles
 from MedEnhanceLib.SpineSegmentation import segmentationOf
@@ -100,6 +100,8 @@ def spineRequest(
     targets = _targets(steps, enhanced)
     files = TripFiles({name: _FILES[name] for name in targets}, {"other_depths": otherDepths(imageNode)})
     asked = {**options, "steps": steps, "spacing_mm": list(spacingOf(imageNode, givenMm) or ())}
+    if imageNode.GetAttribute(DEPTH_MM) is not None:  # made here from axes that the user gave
+        asked["projection"] = {"trust_axes": True}
     return JobRequest(TASK, imageNode, targets, asked, files)
 
 

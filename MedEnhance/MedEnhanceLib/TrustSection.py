@@ -67,7 +67,8 @@ def _withoutNotes(headings: list[str], rows: list[tuple[str, ...]]) -> tuple[lis
 def _verdict(report: dict[str, Any]) -> str:
     lines = [f"<p>⚠ {escape(text)}</p>" for text in report["warnings"]]
     if not lines:
-        lines = [f"<p>{escape(_('All measurements lie in the range that the model’s card states.'))}</p>"]
+        text = _("All measurements lie in the range that the card of the model states.")
+        lines = [f"<p>{escape(text)}</p>"]
     structure = report["residual_structure"]
     if structure is not None:
         text = _("Share of anatomy in what was removed: {share:.1%}.").format(share=structure)

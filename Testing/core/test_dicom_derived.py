@@ -25,8 +25,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEnd
 from medenhance.dicom.derivation import Derivation, identifier
 from medenhance.dicom.encoding import Encoding, choose_encodings
 from medenhance.dicom.headers import tolerant_reading
-from medenhance.dicom.values import rescaled
 from medenhance.dicom.series import PixelFormat, SliceHeader
+from medenhance.dicom.values import rescaled
 from medenhance.dicom.write import write_dataset
 from medenhance.errors import Cancelled, MedEnhanceError
 from medenhance.progress import Silent

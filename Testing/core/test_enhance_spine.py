@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from scipy.ndimage import label
 from spine_samples import SHAPE, SPACING_MM, drawn_back, save_png, spine_model, tilt_deg
 
@@ -24,10 +27,13 @@ from medenhance.enhance_projection import EnhancedProjection
 from medenhance.errors import Cancelled, MedEnhanceError
 from medenhance.image_files import write_image
 from medenhance.progress import Silent
+from medenhance.provenance import Provenance
 from medenhance.spine.coronal_input import of_image
 from medenhance.spine.support import structures, unsupported_ends
 from medenhance.spine.working_scale import working_scale
 from medenhance.tasks.enhance_spine import EnhanceSpineOptions, EnhanceSpineRequest, run
+from medenhance.tasks.export_dicom import ExportRequest
+from medenhance.tasks.export_dicom import run as export
 from medenhance.volume import Grid, Volume
 from medenhance.worker import serve
 
@@ -210,6 +216,7 @@ def test_a_coronal_slice_that_is_turned_is_refused(direction: tuple[float, ...],
     write_image(Volume(drawn_back()[0][None], Grid((0.4, 0.4, 10), (0, 0, 0), direction)), path, {})
     with pytest.raises(MedEnhanceError, match=word):
         of_image(path, None)
+    assert of_image(path, None, trust_axes=True).spacing_mm == (0.4, 0.4)
 
 
 @pytest.mark.usefixtures("knowing")
@@ -319,3 +326,43 @@ def by_worker(name: str, source: Path, output: Path | None, asked: dict[str, Any
     events = io.StringIO()
     serve(io.BytesIO(json.dumps(request).encode() + b"\n"), events)
     return json.loads(events.getvalue().splitlines()[-1])
+
+
+def test_an_enhanced_image_is_exported_beside_its_dicom_source(tmp_path: Path) -> None:
+    source, image = tmp_path / "source.dcm", drawn_back()[0]
+    coronal(image).save_as(source, enforce_file_format=True)
+    grid = Grid((0.4, 0.4, 1.0), (-70.0, 15.0, 200.0), (1.0, 0, 0, 0, 0, 1, 0, -1, 0))
+    enhanced = np.clip(image.astype(int) + 9 * (image > 0), 0, 255).astype(np.uint8)
+    write_image(Volume(enhanced[None], grid, "US"), tmp_path / "enhanced.nrrd", {})
+    facts = Provenance("tiny-spine", "0.1", "ab" * 32, 1.0, "fp32", "enhanced")
+    export(ExportRequest(tmp_path / "enhanced.nrrd", (source,), tmp_path / "out", facts))
+    [path] = (tmp_path / "out").rglob("*.dcm")
+    written = pydicom.dcmread(path)
+    assert np.array_equal(written.pixel_array, enhanced)
+    assert written.PatientID == "7"
+    assert written.ImageType[0] == "DERIVED"
+    assert "enhanced (research use only)" in written.SeriesDescription
+    assert "CT" not in written.DerivationDescription
+
+
+def coronal(image: np.ndarray) -> Dataset:
+    """A coronal ultrasound image with a place in the patient."""
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = SecondaryCaptureImageStorage
+    uid = "1.2.826.0.1.3680043.8.498.9"
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = f"{uid}.1.1"
+    dataset.SeriesInstanceUID, dataset.StudyInstanceUID, dataset.FrameOfReferenceUID = f"{uid}.1", uid, f"{uid}.9"
+    dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate, dataset.PatientSex = "Test^One", "7", "", ""
+    dataset.StudyDate, dataset.StudyTime, dataset.StudyID, dataset.AccessionNumber = "20200102", "030405", "1", ""
+    dataset.ReferringPhysicianName, dataset.Manufacturer, dataset.PositionReferenceIndicator = "", "Test", ""
+    dataset.Modality, dataset.SeriesDescription, dataset.ConversionType = "US", "back", "WSD"
+    dataset.SeriesNumber, dataset.InstanceNumber, dataset.ImageType = 2, 1, ["ORIGINAL", "PRIMARY"]
+    dataset.ImagePositionPatient, dataset.ImageOrientationPatient = [-70.0, 15.0, 200.0], [1, 0, 0, 0, 0, -1]
+    dataset.PixelSpacing, dataset.SliceThickness = [0.4, 0.4], 1.0
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.Rows, dataset.Columns = image.shape
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 8, 8, 7, 0
+    dataset.PixelData = image.tobytes()
+    return dataset

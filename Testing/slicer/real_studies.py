@@ -91,7 +91,7 @@ def command(*words: object) -> None:
 
 
 def shearedTransform(node: Any) -> Any:
-    """Put a volume under a transform as Slicer's DICOM module puts one with a tilted gantry: a grid of displacements."""
+    """Put a volume under a grid of displacements, as Slicer's DICOM module does for a tilted gantry."""
     bounds, image = [0.0] * 6, vtk.vtkImageData()
     node.GetRASBounds(bounds)
     image.SetDimensions(2, 2, 2)
@@ -120,7 +120,9 @@ def writeSeries(folder: Path, array: np.ndarray) -> list[Path]:
     for k, plane in enumerate(array):
         dataset = _header(k, plane)
         dataset.ImageOrientationPatient = [f"{value:.10f}" for value in axes[:2].ravel()]
-        dataset.ImagePositionPatient = [f"{value:.10f}" for value in np.array([-30.5, 12.25, -70.0]) + 2.5 * k * axes[2]]
+        dataset.ImagePositionPatient = [
+            f"{value:.10f}" for value in np.array([-30.5, 12.25, -70.0]) + 2.5 * k * axes[2]
+        ]
         files.append(folder / f"IM{k + 1:03}.dcm")
         dataset.save_as(files[-1], enforce_file_format=True)
     return files

@@ -60,3 +60,18 @@ def report(**changes: Any) -> dict[str, Any]:
         "enhanced": {"curves": [curve(angle_deg=38.5)]}, "pairs": [pair], "warnings": [],
         "notice": "Ultrasound curve angles; not Cobb angles.", **changes,
     }  # fmt: skip
+
+
+def addBack(scene: Any, name: str = "Volumen 体积") -> Any:
+    """A 3D ultrasound of a back: I to the right, J to the feet, K to the front, in a frame that says something else."""
+    depth, _row, column = np.ogrid[0:90, 0:70, 0:60]
+    z = depth * 0.8 - 8
+    aside = np.abs((column - 29.5) * 1.1)
+    bone = 160 * np.exp(-0.5 * ((z - 28.0) / 1.2) ** 2) * ((aside > 13) & (aside < 31))
+    value = (30 + 110 * np.exp(-z / 15) + bone) * np.random.default_rng(5).rayleigh(0.8, (90, 70, 60))
+    array = np.rint(np.clip(np.where(z >= 0, np.maximum(value, 3), 0), 0, 255)).astype(np.uint8)
+    node = filled(array, scene, name, oblique=False)
+    # The rows run to the head by the volume's own directions: a tracker's frame, which the user corrects.
+    node.SetIJKToRASDirections(1, 0, 0, 0, 0, -1, 0, 1, 0)
+    node.SetSpacing(1.1, 0.9, 0.8)
+    return node

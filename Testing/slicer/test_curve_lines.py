@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import slicer
 import vtk
-from MedEnhanceLib.CurveLines import CurveLines, addCurveLines, linesOf, removeCurveLines
 from mrml_samples import linearTransform
 from spine_nodes import SPACING_MM, addProjection, curve
+
+from MedEnhanceLib.CurveLines import CurveLines, addCurveLines, linesOf, removeCurveLines
 
 
 @pytest.fixture

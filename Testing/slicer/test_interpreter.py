@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 import slicer
+
 from medenhance import __version__
 from medenhance.errors import MedEnhanceError
 from MedEnhanceLib import Interpreter

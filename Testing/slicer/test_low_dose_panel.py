@@ -244,7 +244,7 @@ def test_the_result_is_blended_and_flickers(done: LowDosePanel) -> None:
     assert (ui.flickerCheckBox.checked, shown("Red")[2]) == (False, 0.25)
     slicer.mrmlScene.RemoveNode(done.parameters.outputVolume)
     assert not ui.blendSlider.enabled
-    assert shown("Red")[0] == before[0]
+    assert shown("Red") == (before[0], None, before[2])
 
 
 def test_the_noise_power_is_plotted_once(done: LowDosePanel) -> None:
@@ -279,6 +279,7 @@ def test_nothing_else_can_be_started_during_a_run(panel: LowDosePanel, python: S
     panel.waitForStage("Denoising")
     assert not panel.ui.exportButton.enabled
     assert not panel.ui.installButton.enabled
+    assert not panel.ui.interpreterPath.enabled
     panel.press()
     panel.wait()
     assert panel.ui.exportButton.enabled

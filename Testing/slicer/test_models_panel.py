@@ -239,6 +239,21 @@ def test_a_model_is_downloaded_after_its_licence_was_shown(panel: ModelsPanel, c
         assert panel.ui.modelTable.currentRow() == list(panel.places).index("Far")
 
 
+def test_a_model_that_was_added_can_be_chosen_in_the_low_dose_panel(
+    panel: ModelsPanel, cache: Path, tmp_path: Path, host: Any
+) -> None:
+    madeModel(tmp_path / "mine.safetensors", "A model of mine")
+    panel.widget.logic.add(tmp_path / "mine.safetensors")
+
+    lowDose = host.openModule("MedEnhanceLowDoseCT")
+    lowDose.enter()
+    host.waitFor(lambda: lowDose.ui.modelComboBox.findData("mine") >= 0, LIMIT_S)
+
+    lowDose.model.choose("mine")
+    assert lowDose.model.entry.title == "A model of mine"
+    assert lowDose.ui.modelComboBox.count == 3
+
+
 def test_the_computer_is_checked_and_the_report_copied(panel: ModelsPanel, cache: Path) -> None:
     assert not panel.ui.copyButton.enabled
     panel.do("doctorButton")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 import slicer
+
 from medenhance.errors import MedEnhanceError
 from MedEnhanceLib import PackageProbe, Requirements
 from MedEnhanceLib.Interpreter import workerCommand

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import slicer
 import tiny_spine_model
-from medenhance_host import Host
+import vtk
 from panel_driver import LIMIT_S, nodeIds
-from spine_nodes import addProjection, curve, report
+from spine_nodes import addBack, addProjection, curve, report
 
 from medenhance.errors import MedEnhanceError
+from medenhance_host import Host
 
 
 @pytest.fixture(scope="session")
@@ -98,8 +99,9 @@ def test_segments_have_names_and_terminology(panel: SpinePanel) -> None:
     segments = [found.GetSegment(one) for one in found.GetSegmentIDs()]
     assert {one.GetName() for one in segments} == {"rib", "lumbar lump"}
     for one in segments:
-        text = one.GetTag("TerminologyEntry")
-        assert "SCT^" in (text if isinstance(text, str) else str(text))
+        text = vtk.reference("")
+        assert one.GetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), text)
+        assert "~SCT^" in str(text)
 
 
 def test_the_table_shows_both_angles_and_follows_a_dragged_line(panel: SpinePanel) -> None:
@@ -143,16 +145,19 @@ def test_warnings_of_the_report_are_shown(panel: SpinePanel) -> None:
 
 def test_table_and_report_are_saved(panel: SpinePanel, tmp_path: Path) -> None:
     published(panel)
-    for name in ("curves é.csv", "report.json"):
-        panel.host.answers.append(str(tmp_path / name)) if hasattr(panel.host, "answers") else None
-    from MedEnhanceLib.CurveSection import headings
-    from MedEnhanceLib.SpineRun import writeReport
-
-    writeReport(report(), tmp_path / "curves é.csv", panel.widget.curves.rows(), headings())
-    writeReport(report(), tmp_path / "report.json", [], [])
+    for name in ("curves é.csv", "report.json", ""):
+        panel.host.dialogs.answer(str(tmp_path / name) if name else None)
+        panel.ui.saveButton.click()
     text = (tmp_path / "curves é.csv").read_text(encoding="utf-8")
-    assert [len(row) for row in csv.reader(text.splitlines())] == [6, 6]
+    assert list(csv.reader(text.splitlines()))[1] == panel.rows()[0]
     assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["run"]["model_id"] == "tiny-spine"
+
+
+def test_saving_where_nothing_can_be_written_is_told(panel: SpinePanel, tmp_path: Path) -> None:
+    published(panel)
+    panel.host.dialogs.answer(str(tmp_path / "absent" / "curves.csv"))
+    panel.ui.saveButton.click()
+    assert "cannot be written" in panel.ui.statusLabel.text
 
 
 def test_a_picture_without_pixel_size_cannot_be_run_before_one_is_entered(panel: SpinePanel, tmp_path: Path) -> None:
@@ -218,6 +223,44 @@ def test_the_logic_gives_the_same_pixels_as_the_panel(panel: SpinePanel) -> None
     assert found["steps"] == ["enhance"]
 
 
+def test_project_makes_five_images_that_can_be_enhanced(panel: SpinePanel) -> None:
+    volume = addBack(slicer.mrmlScene)
+    panel.ui.volumeSelector.setCurrentNode(volume)
+    panel.ui.axesComboBox.setCurrentText("RIA")
+    assert panel.ui.projectButton.enabled
+    panel.ui.projectButton.click()
+    panel.host.waitFor(lambda: not panel.isRunning, LIMIT_S)
+    assert "Projected at" in panel.ui.statusLabel.text, panel.ui.statusLabel.text
+    image = panel.parameters.projection
+    assert "depth 3" in image.GetName()
+    assert image.GetImageData().GetDimensions() == (60, 70, 1)
+    assert image.GetSpacing()[:2] == pytest.approx((1.1, 0.9))
+    corner = [matrixOf(node).MultiplyPoint((7.0, 9.0, 0.0, 1.0))[:3] for node in (image, volume)]
+    assert np.delete(np.subtract(*corner), 1) == pytest.approx((0.0, 0.0), abs=1e-3)  # depth alone differs
+    panel.apply()
+    report = json.loads(panel.parameters.outputVolume.GetAttribute("MedEnhance.Report"))
+    assert report["shape"] == [70, 60]
+    assert any("resampled" in warning for warning in report["warnings"])
+
+
+def test_enhanced_structures_are_looked_for_in_all_depths(panel: SpinePanel) -> None:
+    from MedEnhanceLib.SpineRun import spineRequest
+
+    nodes = panel.logic.project(addBack(slicer.mrmlScene), "RIA")
+    assert len(nodes) == 5
+    request = spineRequest(nodes[2], ["enhance"], {}, 0.0)
+    assert request.files.beside["other_depths"] == [nodes[0], nodes[1], nodes[3], nodes[4]]
+
+
+def test_a_projection_that_is_cancelled_leaves_the_scene_as_it_was(panel: SpinePanel) -> None:
+    panel.ui.volumeSelector.setCurrentNode(addBack(slicer.mrmlScene))
+    before = nodeIds()
+    panel.ui.projectButton.click()
+    panel.press()
+    panel.host.waitFor(lambda: not panel.isRunning, 10.0)
+    assert nodeIds() == before
+
+
 def test_a_volume_that_cannot_be_projected_is_refused_in_words(panel: SpinePanel) -> None:
     node = addProjection(slicer.mrmlScene)
     slicer.util.updateVolumeFromArray(node, np.zeros((6, 30, 20), np.uint8))
@@ -256,8 +299,6 @@ def published(panel: SpinePanel, **changes: Any) -> Any:
 
 
 def matrixOf(node: Any) -> Any:
-    import vtk
-
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     return matrix

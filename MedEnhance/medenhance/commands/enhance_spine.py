@@ -50,7 +50,7 @@ class EnhanceSpine:
     depths_mm: Annotated[tuple[float, ...] | None, arg(metavar="MM MM MM MM MM")] = None
     """Five depths below the skin, superficial first; scaled to the body if not given."""
     trust_axes: bool = False
-    """Take the orientation of a volume as it is, whatever the echoes say."""
+    """Take the orientation as it is, whatever the echoes of a volume or the directions of an image say."""
     device: Annotated[str, arg(metavar="D")] = "auto"
     """auto, cpu, cuda, cuda:1, mps or xpu; see `medenhance doctor`."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

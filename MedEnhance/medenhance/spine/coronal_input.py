@@ -78,8 +78,16 @@ def of_projections(known: ProjectionSet, depth: int) -> Coronal:
     return Coronal(originals[depth - 1], chosen.spacing_mm, known.grid(depth - 1), originals, known, depth)
 
 
-def of_image(path: Path, spacing_mm: tuple[float, float] | None, others: tuple[Path, ...] = ()) -> Coronal:
+def of_image(
+    path: Path, spacing_mm: tuple[float, float] | None, others: tuple[Path, ...] = (), *, trust_axes: bool = False
+) -> Coronal:
     """A single image, and the same back at other depths where there are any.
+
+    Args:
+        path: The image.
+        spacing_mm: Of rows and columns; by default what the file states.
+        others: Images at other depths.
+        trust_axes: Its directions are not the patient's: take row 0 as the head end whatever they say.
 
     Raises:
         MedEnhanceError: As `read_projection`; stored upside down or mirrored; depths of other sizes.
@@ -89,7 +97,8 @@ def of_image(path: Path, spacing_mm: tuple[float, float] | None, others: tuple[P
     grid = Grid(spacing_known=False)
     if image_format(path) is not None:
         grid = read_image(path).grid
-        _refuse_turned(grid, path.name)
+        if not trust_axes:
+            _refuse_turned(grid, path.name)
     if found.spacing_mm is not None:
         rows, columns = found.spacing_mm
         grid = replace(grid, spacing_mm=(columns, rows, grid.spacing_mm[2]), spacing_known=True)

@@ -135,7 +135,8 @@ def read_coronal(request: EnhanceSpineRequest, progress: Progress) -> Coronal:
     if not is_volume(request.input):
         if request.input.is_dir():
             return of_projections(read_projections(request.input), options.depth)
-        coronal = of_image(request.input, options.spacing_mm, options.other_depths)
+        trusted = request.projection.trust_axes
+        coronal = of_image(request.input, options.spacing_mm, options.other_depths, trust_axes=trusted)
         if "measure" in options.steps:
             _refuse_no_spacing(coronal, request.input.name)
         return coronal

@@ -85,11 +85,10 @@ def _measured(
 
 
 def _support_warnings(num_doubtful: int, levels: tuple[str, ...], num_depths: int) -> list[str]:
-    where = "the original image shows" if num_depths == 1 else f"none of the {num_depths} original depths shows"
-    negated = "no structure there" if num_depths == 1 else "anything there"
+    where = "the original image does not" if num_depths == 1 else f"none of the {num_depths} original depths does"
     found = []
     if num_doubtful:
-        found.append(f"Structures of the enhanced image where {where} {negated}: {num_doubtful}. Do not rely on them.")
+        found.append(f"The enhanced image shows structures that {where}: {num_doubtful}. Do not rely on them.")
     if levels:
         found.append(f"End levels of enhanced curves that rest on such structures: {', '.join(levels)}.")
     return found

@@ -139,7 +139,7 @@ def segmentation_table(found: SpineBenchmark) -> Table:
         )
     table.notes += [
         f"{found.num_subjects} held-out simulated subjects; training seeds: "
-        + ", ".join(f"{m.title} {len(m.seeds)}" for m in found.methods if m.segments),
+        + ", ".join(f"{m.title} {len(m.seeds)}" for m in found.methods if m.title in TABLE_1),
         "D on twin: average Dice on the projection without structured noise, the most that removing it could give",
         "D Dice, J Jaccard, P pixel accuracy (recall), mean of images; [ ] 95 % bootstrap over subjects and seeds",
         found.notice,

@@ -10,10 +10,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from medenhance_host.host import SOURCE_TREE, Host, install
 
 WIDTH = 460
+SAMPLE_LIMIT_S = 300.0
 COLOURS = {
     "Window": 0x353535,
     "WindowText": 0xF0F0F0,
@@ -38,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--scale", nargs="+", type=float, default=[1.0])
     parser.add_argument("--theme", nargs="+", choices=["light", "dark"], default=["light"])
     parser.add_argument("--modules", nargs="+", default=None, help="names of modules; all by default")
+    parser.add_argument("--sample", action="store_true", help="run panels that have a sample on it first")
     parser.add_argument("--tree", type=Path, default=SOURCE_TREE, help="folder of the module files")
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     for theme in options.theme:
         paint(host, theme)
         for name in options.modules or host.moduleNames():
-            take(host, name, options.folder / f"{name}-{theme}-{options.scale[0]:g}.png")
+            take(host, name, options.folder / f"{name}-{theme}-{options.scale[0]:g}.png", options.sample)
     return 0
 
 
@@ -56,6 +59,7 @@ def inOwnProcess(options: argparse.Namespace, scale: float) -> int:
     command = [sys.executable, "-m", "medenhance_host.screenshots", str(options.folder), "--scale", str(scale)]
     command += ["--theme", *options.theme, "--tree", str(options.tree)]
     command += ["--modules", *options.modules] if options.modules else []
+    command += ["--sample"] if options.sample else []
     paths = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "QT_SCALE_FACTOR": str(scale), "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     return subprocess.run(command, env=environment, check=False).returncode
@@ -77,10 +81,12 @@ def paint(host: Host, theme: str) -> None:
     host.app.setPalette(palette)
 
 
-def take(host: Host, name: str, path: Path) -> None:
+def take(host: Host, name: str, path: Path, withSample: bool) -> None:
     """One picture of a panel as wide as Slicer's module panel, as high as it wants to be."""
     host.renew()
     panel = host.openModule(name)
+    if withSample and hasattr(panel, "onLoadSample"):
+        runSample(host, panel)
     widget = panel.parent._qt
     widget.resize(WIDTH, 100)
     widget.show()
@@ -93,6 +99,16 @@ def take(host: Host, name: str, path: Path) -> None:
         raise SystemExit(f"could not write {path}")
     print(f"{path}: {picture.width()} x {picture.height()}")
     host.closeModule(name)
+
+
+def runSample(host: Host, panel: Any) -> None:
+    """Do what a user does first: load the sample and press Apply."""
+    panel.onLoadSample()
+    panel.ui.applyButton.click()
+    host.waitFor(lambda: not panel.controls.isRunning, SAMPLE_LIMIT_S)
+    # The first time, the packages are checked before the run begins.
+    host.processEvents(0.2)
+    host.waitFor(lambda: not panel.controls.isRunning, SAMPLE_LIMIT_S)
 
 
 if __name__ == "__main__":
