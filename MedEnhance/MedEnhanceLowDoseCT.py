@@ -38,6 +38,7 @@ from MedEnhanceLib.ExportSection import ExportSection
 from MedEnhanceLib.FrameSequence import sequenceOf
 from MedEnhanceLib.InputCheck import inputProblem
 from MedEnhanceLib.InputSection import InputSection
+from MedEnhanceLib.Interpreter import otherCopyProblem
 from MedEnhanceLib.ModelList import listedModels
 from MedEnhanceLib.ModelSection import ModelSection
 from MedEnhanceLib.ParameterBinding import ParameterBinding
@@ -299,6 +300,7 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
         self.logic = MedEnhanceLowDoseCTLogic()
         self._makeSections()
         self._connect()
+        self.ui.statusLabel.setText(otherCopyProblem())
 
     def cleanup(self) -> None:
         """The panel goes for good."""

@@ -47,7 +47,9 @@ class CurveSection:
 
     def _fill(self) -> None:
         rows = self.rows()
-        fillTable(self._table, headings() if rows else [], rows)
+        # In two lines a cell, the table fits into Slicer's narrow panel.
+        folded = [tuple(text.replace(" (", "\n(").replace(", ", ",\n") for text in row) for row in rows]
+        fillTable(self._table, [text.replace(" ", "\n", 1) for text in headings()] if rows else [], folded)
         self._table.setVisible(bool(rows))
 
 

@@ -171,3 +171,19 @@ def otherVersionProblem(hello: Mapping[str, object]) -> str:
         "The worker runs MedEnhance {worker}, and Slicer sees {here}: another copy is installed in Slicer's Python. "
         "Uninstall it with slicer.util.pip_uninstall('medenhance') and restart Slicer."
     ).format(worker=found, here=__version__)
+
+
+def otherCopyProblem() -> str:
+    """Whether Slicer has loaded another MedEnhance than the one that came with this file, in plain words, or empty.
+
+    Slicer puts the folders of its modules at the end of the search path, so that one installed with pip comes first.
+    """
+    import medenhance
+
+    found = Path(medenhance.__file__).resolve().parent
+    if found == packageFolder() / "medenhance":
+        return ""
+    return _(
+        "Slicer has loaded another copy of MedEnhance, from {folder}. If something does not work, uninstall it with "
+        "slicer.util.pip_uninstall('medenhance') and restart Slicer."
+    ).format(folder=found)

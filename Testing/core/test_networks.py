@@ -14,8 +14,15 @@ from medenhance.networks import NETWORKS, build, parse_config, spec
 
 SMALL_DAGAN = {"widths": [4, 4, 8]}
 SMALL_FPN = {
-    "stem": 4, "widths": [4, 8], "blocks": [1, 1], "block": "basic", "pyramid": 4, "head": 4, "classes": 4, "reduce": 1.0,
-}  # fmt: skip
+    "stem": 4,
+    "widths": [4, 8],
+    "blocks": [1, 1],
+    "block": "basic",
+    "pyramid": 4,
+    "head": 4,
+    "classes": 4,
+    "reduce": 1.0,
+}
 # Small variants of every structural choice; the defaults are the published networks and are tested by their size below.
 SMALL = {
     "redcnn": [

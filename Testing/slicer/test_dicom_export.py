@@ -1,4 +1,4 @@
-"""A result in the scene becomes a DICOM series derived from its source: valid, complete, of the same HU and geometry."""
+"""A result in the scene becomes a DICOM series derived from its source: valid, complete, of the same HU and place."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def test_a_real_series_becomes_a_valid_one(
 @pytest.mark.skipif(not load_manifest(), reason="this checkout brings no model")
 def test_apply_and_export_give_the_very_files_of_the_command_line(host: Any, shared_data: Path, tmp_path: Path) -> None:
     """Dragged into Slicer: its storage node knows the files."""
-    sources = copied(shared_data / "body_ct/dcmqi_ct_3slice", tmp_path)
+    sources = copied(shared_data / "body_ct/dcmqi_ct_3slice", tmp_path, slice(2))
     panel = LowDosePanel(host)
     panel.choose(loaded(sources))
     panel.apply()

@@ -17,6 +17,7 @@ from MedEnhanceLib import Interpreter
 from MedEnhanceLib.Interpreter import (
     checkInterpreter,
     interpreterCommand,
+    otherCopyProblem,
     otherVersionProblem,
     packageFolder,
     workerCommand,
@@ -161,3 +162,14 @@ def test_paths_that_are_no_programs_are_named(tmp_path: Path) -> None:
 def test_another_version_in_slicers_python_is_named() -> None:
     assert otherVersionProblem({"version": __version__}) == ""
     assert "0.0.1" in otherVersionProblem({"version": "0.0.1"})
+
+
+def test_another_copy_of_the_core_in_slicer_is_told(monkeypatch, tmp_path):
+    import medenhance
+
+    monkeypatch.setattr(medenhance, "__file__", str(packageFolder() / "medenhance" / "__init__.py"))
+    assert otherCopyProblem() == ""
+
+    monkeypatch.setattr(medenhance, "__file__", str(tmp_path / "medenhance" / "__init__.py"))
+    assert str(tmp_path / "medenhance") in otherCopyProblem()
+    assert "pip_uninstall('medenhance')" in otherCopyProblem()

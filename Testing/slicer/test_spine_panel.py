@@ -62,7 +62,8 @@ class SpinePanel:
 
     def rows(self) -> list[list[str]]:
         table = self.ui.curveTable
-        return [[table.item(r, c).text() for c in range(table.columnCount)] for r in range(table.rowCount)]
+        columns = range(table.columnCount)
+        return [[table.item(r, c).text().replace("\n", " ") for c in columns] for r in range(table.rowCount)]
 
 
 def imageOf(node: Any) -> np.ndarray:
@@ -110,7 +111,7 @@ def test_the_table_shows_both_angles_and_follows_a_dragged_line(panel: SpinePane
     image = published(panel)
     [row] = panel.rows()
     assert row == ["T5 to T11, thoracic", "right", "40.0° (37.0 to 43.0)", "38.5° (37.0 to 43.0)", "-1.5°", "40.0°"]
-    assert "levels assumed" in panel.ui.curveTable.horizontalHeaderItem(0).text()
+    assert "(levels assumed)" in panel.ui.curveTable.horizontalHeaderItem(0).text()
     upper, lower = linesOf(slicer.mrmlScene, image)
     for n in range(2):  # the lower line is laid parallel to the upper one
         place = np.array(upper.GetNthControlPointPositionWorld(n)) - (0, 0, 40.0)

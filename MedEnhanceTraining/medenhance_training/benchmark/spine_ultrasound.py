@@ -138,8 +138,7 @@ def segmentation_table(found: SpineBenchmark) -> Table:
             f"{OURS} minus {VANILLA}: {margin.mean:+.2f} {_interval(margin, 2)} Dice points (paper: +{_PAPER_MARGIN})"
         )
     table.notes += [
-        f"{found.num_subjects} held-out simulated subjects; training seeds: "
-        + ", ".join(f"{m.title} {len(m.seeds)}" for m in found.methods if m.title in TABLE_1),
+        f"{found.num_subjects} held-out simulated subjects; training seeds: " + _seeds(found),
         "D on twin: average Dice on the projection without structured noise, the most that removing it could give",
         "D Dice, J Jaccard, P pixel accuracy (recall), mean of images; [ ] 95 % bootstrap over subjects and seeds",
         found.notice,
@@ -176,6 +175,14 @@ def restoration_table(found: SpineBenchmark) -> Table:
         found.notice,
     ]
     return table
+
+
+def _seeds(found: SpineBenchmark) -> str:
+    """How many training seeds the methods have; one number where all have as many."""
+    counts = {method.title: len(method.seeds) for method in found.methods if method.segments}
+    if len(set(counts.values())) <= 1:
+        return f"{max(counts.values(), default=0)} each"
+    return ", ".join(f"{title} {count}" for title, count in counts.items())
 
 
 def _class_mean(method: MethodFigures, kind: str, measure: str) -> float:
