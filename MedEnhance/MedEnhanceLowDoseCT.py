@@ -39,7 +39,6 @@ from MedEnhanceLib.FrameSequence import sequenceOf
 from MedEnhanceLib.InputCheck import inputProblem
 from MedEnhanceLib.InputSection import InputSection
 from MedEnhanceLib.Interpreter import otherCopyProblem
-from MedEnhanceLib.ModelList import listedModels
 from MedEnhanceLib.ModelSection import ModelSection
 from MedEnhanceLib.ParameterBinding import ParameterBinding
 from MedEnhanceLib.Provenance import provenanceOf
@@ -316,7 +315,7 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
         """The user opens the module: models may have been added since."""
         self.initializeParameterNode()
         if self.requirements.knownReady and not self.controls.isRunning:
-            self.logic.session.client.submit("models", {}, RunCallbacks(finished=self._onModels))
+            self.model.askFor(TASK, self.logic.session.client)
 
     def exit(self) -> None:
         """The user goes to another module; a run goes on."""
@@ -418,13 +417,6 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
             _("Denoised"): parameters.outputVolume,
             _("Removed"): parameters.residualVolume,
         }
-
-    def _onModels(self, result: dict[str, Any]) -> None:
-        """Offer the models that are installed, those too that the user has added or downloaded."""
-        installed = [model.entry for model in listedModels(result) if model.installed != "available"]
-        self.model.setModels(entry for entry in installed if entry.task == TASK)
-        if self._parameterNode is not None:
-            self.model.choose(self._parameterNode.modelId)
 
     def _onModelChosen(self, modelId: str) -> None:
         if self._parameterNode is not None:

@@ -30,7 +30,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from medenhance.errors import MedEnhanceError
-from medenhance.manifest import ModelEntry
+from medenhance.manifest import ModelEntry, load_manifest
 from MedEnhanceLib.BatchRun import BatchRow
 from MedEnhanceLib.BlockingRun import runBlocking
 from MedEnhanceLib.CurveSection import CurveSection, headings
@@ -116,12 +116,8 @@ class MedEnhanceSpineUltrasoundLogic(ScriptedLoadableModuleLogic):
         return MedEnhanceSpineUltrasoundParameterNode(super().getParameterNode())
 
     def models(self) -> dict[str, ModelEntry]:
-        """The models for this task that are at hand, also those that the user added, by id."""
-        from medenhance.catalog import read_catalog
-
-        folder = self.session.settings().cacheFolder
-        entries = read_catalog(Path(folder) if folder else None).entries
-        return {name: entry for name, entry in entries.items() if entry.task == TASK}
+        """The models for this task that are part of MedEnhance, by id."""
+        return {name: entry for name, entry in load_manifest().items() if entry.task == TASK}
 
     def project(self, inputVolume: vtkMRMLScalarVolumeNode, axes: str | None = None) -> list[Any]:
         """Project a volume and wait for it.
@@ -296,8 +292,9 @@ class MedEnhanceSpineUltrasoundWidget(ScriptedLoadableModuleWidget, VTKObservati
 
     def enter(self) -> None:
         """The user opens the module; a model may have been added meanwhile."""
-        self.model.setModels(self.logic.models().values())
         self.initializeParameterNode()
+        if self.requirements.knownReady and not self.controls.isRunning:
+            self.model.askFor(TASK, self.logic.session.client)
 
     def exit(self) -> None:
         """The user goes to another module; a run goes on."""

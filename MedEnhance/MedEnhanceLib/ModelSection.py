@@ -10,6 +10,8 @@ from slicer.i18n import tr as _
 
 from medenhance.manifest import ModelEntry
 from MedEnhanceLib.ModelCard import cardHtml, modelTitle
+from MedEnhanceLib.ModelList import listedModels
+from MedEnhanceLib.WorkerClient import RunCallbacks, WorkerClient
 
 
 class ModelSection:
@@ -24,22 +26,32 @@ class ModelSection:
     def __init__(self, combo: Any, browser: Any, changed: Callable[[str], None]) -> None:
         self._combo, self._browser, self._changed = combo, browser, changed
         self._entries: dict[str, ModelEntry] = {}
+        self._wanted = ""
         self._filling = False
         combo.currentIndexChanged.connect(self._onChosen)
 
     def setModels(self, entries: Iterable[ModelEntry]) -> None:
-        """Offer these models; the choice stays where it can."""
-        chosen = self.modelId
+        """Offer these models; the choice stays, or comes back with its model."""
         self._entries = {entry.id: entry for entry in entries}
         self._filling = True
         self._combo.clear()
         for entry in self._entries.values():
             self._combo.addItem(modelTitle(entry), entry.id)
         self._filling = False
-        self.choose(chosen)
+        self.choose(self._wanted)
+
+    def askFor(self, task: str, client: WorkerClient) -> None:
+        """Have the worker list the models for a task, added and downloaded ones too, and offer them."""
+
+        def offer(result: dict[str, Any]) -> None:
+            installed = [model.entry for model in listedModels(result) if model.installed != "available"]
+            self.setModels(entry for entry in installed if entry.task == task)
+
+        client.submit("models", {}, RunCallbacks(finished=offer))
 
     def choose(self, modelId: str) -> None:
         """Select a model; an empty or unknown id selects the default one."""
+        self._wanted = modelId
         if modelId not in self._entries:
             modelId = next((entry.id for entry in self._entries.values() if entry.default), "")
         self._combo.setCurrentIndex(max(self._combo.findData(modelId), 0))
@@ -62,6 +74,7 @@ class ModelSection:
 
     def _onChosen(self, _index: int) -> None:
         if not self._filling:
+            self._wanted = self.modelId
             self._showCard()
             self._changed(self.modelId)
 

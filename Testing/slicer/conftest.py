@@ -26,8 +26,10 @@ def host() -> Iterator[Host]:
     """
     made = install()
     made.renew()
+    # Tests of other folders, which ran in this process before, may have started some that stay.
+    before = leftovers.workers(patienceS=0.0)
     yield made
     try:
-        leftovers.check(made)
+        leftovers.check(made, before)
     finally:
         made.renew()

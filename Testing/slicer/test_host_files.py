@@ -159,13 +159,14 @@ def test_the_window_of_the_host_waits_for_a_condition(host):
 def test_a_process_left_running_is_noticed(host):
     import qt
 
+    before = workers(patienceS=0.0)
     process = qt.QProcess()
     process.start(sys.executable, ["-c", "import time; time.sleep(60)"])
     process.waitForStarted(5000)
-    assert len(workers(0.05)) == 1
+    assert len(workers(before, patienceS=0.05)) == 1
     process.kill()
     process.waitForFinished(5000)
-    assert workers() == []
+    assert workers(before) == []
 
 
 def test_nodes_come_into_the_subject_hierarchy_and_leave_it(host):

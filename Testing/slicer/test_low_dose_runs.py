@@ -49,8 +49,19 @@ def panel(host: Any, python: StandInPython) -> LowDosePanel:
     return made
 
 
+@pytest.fixture(autouse=True)
+def others() -> list[psutil.Process]:
+    """Processes that tests of other folders have left to this one; they are none of ours."""
+    OTHERS[:] = psutil.Process().children(recursive=True)
+    return OTHERS
+
+
+OTHERS: list[psutil.Process] = []
+
+
 def workers() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE]
+    running = [one for one in psutil.Process().children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE]
+    return [one for one in running if one not in OTHERS]
 
 
 def temporaryFiles() -> list[Path]:

@@ -15,6 +15,7 @@ import vtk
 from panel_driver import LIMIT_S, nodeIds
 from spine_nodes import addBack, addProjection, curve, report
 
+from medenhance.catalog import read_catalog
 from medenhance.errors import MedEnhanceError
 from medenhance_host import Host
 
@@ -41,6 +42,8 @@ class SpinePanel:
         self.host = host
         self.widget = host.openModule("MedEnhanceSpineUltrasound")
         self.ui, self.logic = self.widget.ui, self.widget.logic
+        self.widget.model.setModels([read_catalog().entries[tiny_spine_model.MODEL]])
+        self.parameters.modelId = tiny_spine_model.MODEL
         slicer.app.userSettings().setValue(READY_KEY, self.widget.requirements._mark())
 
     @property
@@ -181,10 +184,8 @@ def test_a_volume_of_several_slices_has_to_be_projected_first(panel: SpinePanel)
     assert "Project" in panel.ui.inputMessageLabel.text
 
 
-def test_without_a_model_the_panel_says_so(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MEDENHANCE_CACHE", str(tmp_path / "empty"))
-    monkeypatch.setattr("medenhance.catalog.load_manifest", dict)
-    panel = SpinePanel(host)
+def test_without_a_model_the_panel_says_so(panel: SpinePanel) -> None:
+    panel.widget.model.setModels([])
     panel.ui.inputSelector.setCurrentNode(addProjection(slicer.mrmlScene))
     assert not panel.ui.applyButton.enabled
     assert "No model" in panel.ui.applyButton.toolTip
