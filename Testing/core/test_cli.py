@@ -283,7 +283,8 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(
 
 
 SLOW = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs the tests in the background ignores it
 from medenhance import image_files, predict
 def slowed(function):
     def slow(*args):
