@@ -41,7 +41,7 @@ from MedEnhanceLib.InputSection import InputSection
 from MedEnhanceLib.Interpreter import otherCopyProblem
 from MedEnhanceLib.ModelSection import ModelSection
 from MedEnhanceLib.ParameterBinding import ParameterBinding
-from MedEnhanceLib.Provenance import provenanceOf
+from MedEnhanceLib.Provenance import dicomProvenance, provenanceOf
 from MedEnhanceLib.RegionSection import RegionSection
 from MedEnhanceLib.RequirementsSection import RequirementsSection
 from MedEnhanceLib.RunControls import RunControls
@@ -255,7 +255,7 @@ class MedEnhanceLowDoseCTLogic(ScriptedLoadableModuleLogic):
             volumeNode,
             sourceFiles,
             Path(folder),
-            _dicomProvenance(volumeNode),
+            dicomProvenance(volumeNode),
             self.session.means,
             callbacks,
         )
@@ -488,16 +488,6 @@ def _reportOf(output: Any, inputVolume: Any) -> dict[str, Any] | None:
     if provenance is None or inputVolume is None or provenance["input"] is not inputVolume:
         return None
     return provenance["report"]
-
-
-def _dicomProvenance(volumeNode: Any) -> dict[str, Any]:
-    """How a result came about, as the worker's task "export-dicom" takes it."""
-    provenance = provenanceOf(volumeNode)
-    if provenance is None:
-        message = _("{name} is no result of MedEnhance.").format(name=volumeNode.GetName())
-        raise MedEnhanceError("input-unsuitable", message, _("Denoise a volume, and export the result."))
-    names = ("model_id", "model_version", "weights_sha256", "strength", "precision", "what")
-    return {name: provenance[name] for name in names}
 
 
 def _sameNodeProblem(inputVolume: Any, output: Any, residual: Any) -> str:

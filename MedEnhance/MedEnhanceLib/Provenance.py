@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from slicer.i18n import tr as _
+
+from medenhance.errors import MedEnhanceError
+
 PREFIX = "MedEnhance."
 INPUT_ROLE = "MedEnhance.Input"
 _RUN_FACTS = {
@@ -59,8 +63,15 @@ def provenanceOf(node: Any) -> dict[str, Any] | None:
 
 
 def dicomProvenance(node: Any) -> dict[str, Any]:
-    """How a result came about, as the worker's task "export-dicom" takes it."""
-    provenance = provenanceOf(node) or {}
+    """How a result came about, as the worker's task "export-dicom" takes it.
+
+    Raises:
+        MedEnhanceError: The volume is no result.
+    """
+    provenance = provenanceOf(node)
+    if provenance is None:
+        message = _("{name} is no result of MedEnhance.").format(name=node.GetName())
+        raise MedEnhanceError("input-unsuitable", message, _("Run the module on a volume, and export the result."))
     names = ("model_id", "model_version", "weights_sha256", "strength", "precision", "what")
     return {name: provenance[name] for name in names}
 
