@@ -131,6 +131,8 @@ def test_official_mtd_gan_has_the_released_numbers() -> None:
         assert optimizer.betas == (0.9, 0.999)
     assert config.loop.batch_size == 160
     assert config.loop.samples == 500 * 6054 * 8
+    augment = config.data.augment
+    assert (augment.turn_share, augment.flip_share, augment.tilt_share, augment.tilt_deg) == (0.1, 0.1, 0.1, 15.0)
 
 
 def test_official_mtd_gan_starts_with_two_epochs_at_rate_zero_and_the_mended_one_does_not() -> None:

@@ -187,6 +187,28 @@ def test_turns_and_flips_move_pixels_and_change_none(turns: int, flip: bool) -> 
     np.testing.assert_array_equal(back[:, ::-1] if flip else back, image)
 
 
+def test_a_tilt_turns_a_pair_alike_about_its_centre_and_keeps_ct_numbers() -> None:
+    ramp = np.add.outer(np.zeros(33), np.arange(33.0)) - 16.0
+    tilted = Augmentation(tilt_deg=10.0).orient(ramp)
+    assert tilted.shape == ramp.shape
+    inside = (slice(8, 25), slice(8, 25))
+    rows = np.arange(33.0)[:, None] - 16.0
+    along, across = np.cos(np.radians(10.0)) * ramp, np.sin(np.radians(10.0)) * rows
+    assert min(np.abs(tilted - along - side * across)[inside].max() for side in (-1, 1)) < 1e-3
+    np.testing.assert_allclose(Augmentation(tilt_deg=10.0).orient(np.full((9, 9), 40.0)), 40.0)
+
+
+def test_turns_mirrors_and_tilts_come_as_often_as_they_should() -> None:
+    within = AugmentRange(turn_share=0.1, flip_share=0.2, tilt_share=0.3, tilt_deg=15.0)
+    rng = np.random.default_rng(1)
+    drawn = [draw(rng, within) for _ in range(4000)]
+    shares = [np.mean([bool(getattr(one, name)) for one in drawn]) for name in ("turns", "flip", "tilt_deg")]
+    np.testing.assert_allclose(shares, [0.1, 0.2, 0.3], atol=0.03)  # four standard errors of the last
+    tilts = np.array([one.tilt_deg for one in drawn if one.tilt_deg])
+    assert np.abs(tilts).max() <= 15.0
+    assert {one.turns for one in drawn} == {0, 1, 2, 3}
+
+
 @settings(max_examples=30, deadline=None)
 @given(sharpness=st.floats(-0.9, 0.9), width=st.floats(0.4, 1.5))
 def test_another_kernel_keeps_ct_numbers(sharpness: float, width: float) -> None:

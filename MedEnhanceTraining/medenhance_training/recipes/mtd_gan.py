@@ -12,6 +12,7 @@ from medenhance.intensity import Scale, Window
 from medenhance.networks.mtdgan import MtdGanConfig
 from medenhance_training.config import LoopConfig, RunConfig
 from medenhance_training.critics import MultiTaskCriticConfig
+from medenhance_training.data.augment import AugmentRange
 from medenhance_training.objectives.mtd_gan import MtdGanObjectiveConfig
 from medenhance_training.objectives.supervised import SupervisedConfig
 from medenhance_training.optimizer import OptimizerConfig
@@ -63,7 +64,8 @@ def mtd_gan_official() -> RunConfig:
         critic_optimizer=optimizer,
     )
     loop = LoopConfig(samples=500 * EPOCH, batch_size=BATCH, ema_half_life_samples=0.0)
-    return RunConfig("mtd-gan-official", objective, quarter_dose(PATCH), loop)
+    released = AugmentRange(turn_share=0.1, flip_share=0.1, tilt_share=0.1, tilt_deg=15.0, blur_share=0.0)
+    return RunConfig("mtd-gan-official", objective, replace(quarter_dose(PATCH), augment=released), loop)
 
 
 def mtd_gan_thesis_brain() -> RunConfig:
