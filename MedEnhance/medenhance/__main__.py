@@ -22,6 +22,7 @@ from medenhance.commands import (
     doctor,
     enhance_spine,
     export_dicom,
+    measure_phantom,
     measure_uca,
     models,
     project_vpi,
@@ -66,6 +67,11 @@ COMMANDS = {
         "Enhance, segment and measure a spine ultrasound.", enhance_spine.EnhanceSpine, enhance_spine.run
     ),
     "measure-uca": Command("Measure ultrasound curve angles of the spine.", measure_uca.MeasureUca, measure_uca.run),
+    "measure-phantom": Command(
+        "Resolution, noise and detectability in scans of a phantom.",
+        measure_phantom.MeasurePhantom,
+        measure_phantom.run,
+    ),
     "reliability": Command("Agreement of raters: ICC, MAD, SEM.", reliability.MeasureReliability, reliability.run),
     "demo": Command("Denoise a built-in case with known truth, or a study of yours.", demo.Demo, demo.run),
     "models": Command("List, fetch, check and move models.", models.Command, models.run),

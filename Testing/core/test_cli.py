@@ -56,6 +56,7 @@ COMMANDS: list[list[str]] = [
     ["export-dicom"],
     ["project-vpi"],
     ["measure-uca"],
+    ["measure-phantom"],
     ["reliability"],
     ["demo"],
     ["doctor"],
