@@ -26,7 +26,7 @@ class EnhanceSpine:
     """
 
     input: Annotated[Positional[Path], arg(metavar="INPUT")]
-    """Coronal image (.png, .nrrd ...), folder of project-vpi, volume, or tracked sequence of PLUS or Slicer."""
+    """Coronal image (.png, .nrrd, DICOM ...), folder of project-vpi, volume, or tracked sequence of PLUS or Slicer."""
     output: Annotated[Positional[Path], arg(metavar="OUTPUT")]
     """New or empty folder."""
     model: Annotated[str | None, arg(metavar="ID")] = None
@@ -51,10 +51,14 @@ class EnhanceSpine:
     """Five depths below the skin, superficial first; scaled to the body if not given."""
     trust_axes: bool = False
     """Take the orientation as it is, whatever the echoes of a volume or the directions of an image say."""
+    series: Annotated[str | None, arg(metavar="UID")] = None
+    """SeriesInstanceUID, when a DICOM folder holds several series."""
     device: Annotated[str, arg(metavar="D")] = "auto"
     """auto, cpu, cuda, cuda:1, mps or xpu; see `medenhance doctor`."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto takes a short format only where the hardware is built for it and the model allows it."""
+    dicom: bool = False
+    """Write the enhanced image and the segmentations as DICOM too; INPUT has to be DICOM."""
 
 
 def run(args: EnhanceSpine) -> int:
@@ -74,6 +78,7 @@ def run(args: EnhanceSpine) -> int:
             thoracic_end=args.thoracic_end,
             device=args.device,
             precision=args.precision,
+            dicom=args.dicom,
         )
         how = ProjectionRequest(
             input=args.input,
@@ -83,6 +88,7 @@ def run(args: EnhanceSpine) -> int:
             image_to_probe=args.image_to_probe,
             depths_mm=args.depths_mm,
             trust_axes=args.trust_axes,
+            series=args.series,
         )
         report = enhance(EnhanceSpineRequest(args.input, args.output, options, how), progress)
     print("\n".join(summary(report)))

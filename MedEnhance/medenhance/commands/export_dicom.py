@@ -13,7 +13,7 @@ from medenhance.errors import MedEnhanceError
 from medenhance.terminal import TerminalProgress
 
 if TYPE_CHECKING:
-    from medenhance.provenance import Provenance
+    from medenhance.provenance import Provenance, What
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class ExportDicom:
     """New or empty folder for the series."""
     report: Annotated[Path, arg(metavar="PATH.json")]
     """The run's trust report, which says by which model and how the result was made."""
-    what: Literal["denoised", "removed"] = "denoised"
-    """What the volume shows: the denoised study, or what was removed from it."""
+    what: Literal["denoised", "removed", "enhanced"] = "denoised"
+    """What the volume shows: the denoised study, what was removed from it, or an enhanced ultrasound projection."""
     series: Annotated[str | None, arg(metavar="UID")] = None
     """SeriesInstanceUID, when SOURCE holds several series."""
 
@@ -44,25 +44,30 @@ def run(args: ExportDicom) -> int:
         progress.update("load", 0.0)
         from medenhance.tasks import export_dicom
 
-        provenance = _provenance(args)
+        provenance = read_provenance(args.report, args.what)
         request = export_dicom.ExportRequest(args.volume, (args.source,), args.output, provenance, args.series)
         export_dicom.run(request, progress)
     print(f"derived series: {args.output}")
     return 0
 
 
-def _provenance(args: ExportDicom) -> Provenance:
+def read_provenance(report: Path, what: What = "denoised") -> Provenance:
+    """What a run's report says about the run.
+
+    Raises:
+        MedEnhanceError: input-missing, input-unreadable.
+    """
     from medenhance.measure.trust import RunFacts
     from medenhance.provenance import Provenance
     from medenhance.strict_json import SchemaError, from_json
 
-    hint = "Give the file that `medenhance denoise-ct --report` wrote with this result."
+    hint = "Give the report that was written with this result."
     try:
-        report = json.loads(args.report.read_text(encoding="utf-8"))
-        facts = from_json(RunFacts, report["run"] if isinstance(report, dict) else None, "run")
+        read = json.loads(report.read_text(encoding="utf-8"))
+        facts = from_json(RunFacts, read["run"] if isinstance(read, dict) else None, "run")
     except OSError as error:
-        raise MedEnhanceError("input-missing", f"{args.report} cannot be read: {error.strerror}.", hint) from error
+        raise MedEnhanceError("input-missing", f"{report} cannot be read: {error.strerror}.", hint) from error
     except (ValueError, KeyError, SchemaError) as error:
-        message = f"{args.report.name} is no trust report ({error})."
+        message = f"{report.name} is no report of a run ({error})."
         raise MedEnhanceError("input-unreadable", message, hint) from error
-    return Provenance.of_run(facts, args.what)
+    return Provenance.of_run(facts, what)

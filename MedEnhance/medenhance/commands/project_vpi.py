@@ -20,7 +20,7 @@ class ProjectVpi:
     """
 
     volume: Annotated[Positional[Path], arg(metavar="VOLUME")]
-    """Reconstructed volume (.nrrd, .mha, .mhd, .nii) or tracked sequence of PLUS or Slicer (.igs.mha, .seq.nrrd)."""
+    """Volume (.nrrd, .mha, .mhd, .nii, DICOM), or tracked sequence of PLUS or Slicer (.igs.mha, .seq.nrrd)."""
     output: Annotated[Positional[Path], arg(metavar="OUTPUT")]
     """New or empty folder."""
     axes: Annotated[str | None, arg(metavar="RIA")] = None
@@ -37,6 +37,8 @@ class ProjectVpi:
     """What a pixel is of the voxels of its slab."""
     trust_axes: bool = False
     """Take the orientation as it is, whatever the echoes say."""
+    series: Annotated[str | None, arg(metavar="UID")] = None
+    """SeriesInstanceUID, when a DICOM folder holds several series."""
 
 
 def run(args: ProjectVpi) -> int:
@@ -56,6 +58,7 @@ def run(args: ProjectVpi) -> int:
                 thickness_mm=args.thickness_mm,
                 blend=args.blend,
                 trust_axes=args.trust_axes,
+                series=args.series,
             ),
             progress,
         )

@@ -87,12 +87,12 @@ def describe(dataset: Dataset, one: SliceHeader, series: DicomSeries, derivation
     """Mark a copy of the source's header as derived; sets everything but identifiers of the instance and pixels."""
     dataset.SOPClassUID = _sop_class(one, series)
     dataset.ImageType = _image_type(one, dataset.SOPClassUID)
-    dataset.SeriesDescription = _series_description(series.description, derivation.series_suffix)
+    dataset.SeriesDescription = series_description(series.description, derivation.series_suffix)
     dataset.SeriesNumber = int(dataset.get("SeriesNumber") or 0) + SERIES_NUMBER_STEP
-    _put_first(dataset, "DerivationDescription", _ascii(derivation.text, 1024), 1024)
+    _put_first(dataset, "DerivationDescription", ascii_text(derivation.text, 1024), 1024)
     _put_first(dataset, "ImageComments", f"Derived image, {RESEARCH_ONLY}.", 10240)
     _append(dataset, "DerivationCodeSequence", _code(*SMOOTHING))
-    _append(dataset, "ContributingEquipmentSequence", _equipment(derivation))
+    _append(dataset, "ContributingEquipmentSequence", equipment(derivation))
     if one.sop_instance_uid:
         dataset.SourceImageSequence = Sequence([_source_image(one)])
         dataset.ReferencedSeriesSequence = Sequence([_source_series(one, series)])
@@ -111,25 +111,26 @@ def _image_type(one: SliceHeader, sop_class: str) -> list[str]:
     return ["DERIVED", "SECONDARY", *third]
 
 
-def _series_description(source: str, suffix: str) -> str:
+def series_description(source: str, suffix: str) -> str:
     """At most 64 characters, with the whole of the suffix."""
     suffix = suffix[:64]
     room = max(0, 64 - len(suffix) - 1)
     return f"{source[:room].rstrip()} {suffix}".strip()
 
 
-def _equipment(derivation: Derivation) -> Dataset:
+def equipment(derivation: Derivation) -> Dataset:
+    """Item of the Contributing Equipment Sequence: what made the result."""
     item = Dataset()
     item.PurposeOfReferenceCodeSequence = Sequence([_code(*PROCESSING_EQUIPMENT)])
     item.Manufacturer = "MedEnhance"
-    item.ManufacturerModelName = _ascii(derivation.model_id, 64)
+    item.ManufacturerModelName = ascii_text(derivation.model_id, 64)
     # The hash takes all of the 64 characters that a value may have, so it cannot be the last one, which gets padded.
     item.SoftwareVersions = [
-        f"medenhance {_own_version()}",
-        _ascii(derivation.weights_sha256, 64),
-        _ascii(f"model {derivation.model_version}", 64),
+        f"medenhance {own_version()}",
+        ascii_text(derivation.weights_sha256, 64),
+        ascii_text(f"model {derivation.model_version}", 64),
     ]
-    item.ContributionDescription = _ascii(derivation.text, 1024)
+    item.ContributionDescription = ascii_text(derivation.text, 1024)
     return item
 
 
@@ -173,12 +174,13 @@ def _put_first(dataset: Dataset, keyword: str, text: str, length: int) -> None:
     setattr(dataset, keyword, f"{text} {before}".strip()[:length])
 
 
-def _ascii(text: str, length: int) -> str:
+def ascii_text(text: str, length: int) -> str:
     """Text that fits whatever character set the source declares; backslash separates values in DICOM."""
     return text.encode("ascii", "replace").decode().replace("\\", "/")[:length]
 
 
-def _own_version() -> str:
+def own_version() -> str:
+    """Version of this package."""
     try:
         return version("medenhance")
     except PackageNotFoundError:  # run from a source tree, as inside Slicer

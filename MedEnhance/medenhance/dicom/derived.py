@@ -9,20 +9,24 @@ writing is recorded.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.uid import CTImageStorage
 from pydicom.valuerep import format_number_as_ds
 
 from medenhance.atomic_output import publish_file, publish_folder, staged
 from medenhance.dicom.derivation import Derivation, describe, identifier
 from medenhance.dicom.encoding import Encoding, choose_encodings
-from medenhance.dicom.headers import read_dataset, tolerant_reading
+from medenhance.dicom.headers import tolerant_reading
 from medenhance.dicom.series import DicomSeries, SliceHeader
-from medenhance.dicom.source_header import add_required_elements, as_single_frame, remove_stale_elements
+from medenhance.dicom.source_header import (
+    add_required_elements,
+    as_single_frame,
+    remove_stale_elements,
+    source_headers,
+)
 from medenhance.dicom.write import write_dataset
 from medenhance.errors import MedEnhanceError
 from medenhance.progress import Progress, checkpoint
@@ -80,7 +84,7 @@ def _write_slices(
     series_uid = identifier("series", series.series_uid, derivation.fingerprint, digest)
     numbers = _instance_numbers(series.slices)
     num_clipped, left_out = 0, set[str]()
-    for k, (one, source) in enumerate(_sources(series.slices)):
+    for k, (one, source) in enumerate(source_headers(series.slices)):
         checkpoint(progress, "write", k / len(series.slices))
         stored, clipped = encodings[k].encode(volume.array[k])
         num_clipped += clipped
@@ -95,31 +99,6 @@ def _write_slices(
             _set_pixels(dataset, stored, encodings[k], one)
             left_out.update(malformed, write_dataset(dataset, stage / _file_name(k)))
     return _warnings(num_clipped, sorted(left_out))
-
-
-def _sources(slices: tuple[SliceHeader, ...]) -> Iterator[tuple[SliceHeader, Dataset]]:
-    """Each slice with the header of its file; a multi-frame file is read once."""
-    path, dataset = None, Dataset()
-    for one in slices:
-        if one.path != path:
-            path, dataset = one.path, _source_dataset(one)
-        yield one, dataset
-
-
-def _source_dataset(one: SliceHeader) -> Dataset:
-    try:
-        with tolerant_reading():
-            dataset = read_dataset(one.path)
-            source_uid = str(dataset.get("SOPInstanceUID") or "")
-    except (OSError, InvalidDicomError) as error:
-        raise MedEnhanceError(
-            "input-missing",
-            f"{one.path} cannot be read any more ({error}); its header is needed for the derived series.",
-            "Keep the input in place until the output is written.",
-        ) from error
-    if source_uid != one.sop_instance_uid:
-        raise MedEnhanceError("input-unreadable", f"{one.path} has changed since it was read.", "Start again.")
-    return dataset
 
 
 def _content(array: np.ndarray) -> tuple[str, list[tuple[float, float]]]:
@@ -147,7 +126,8 @@ def _set_pixels(dataset: Dataset, stored: np.ndarray, encoding: Encoding, one: S
     dataset.BitsAllocated, dataset.BitsStored = encoding.bits_allocated, encoding.bits_stored
     dataset.HighBit = encoding.bits_stored - 1
     dataset.PixelRepresentation = int(encoding.signed)
-    if one.slope is None or one.intercept is None:
+    is_plain = dataset.SOPClassUID != CTImageStorage and (encoding.slope, encoding.intercept) == (1.0, 0.0)
+    if (one.slope is None or one.intercept is None) and not is_plain:
         dataset.RescaleSlope = format_number_as_ds(encoding.slope)
         dataset.RescaleIntercept = format_number_as_ds(encoding.intercept)
     _set_padding(dataset, encoding, one)

@@ -201,8 +201,15 @@ def _slice(
         sop_instance_uid=str(attributes.get("SOPInstanceUID") or ""),
         instance_number=_integer(attributes.get("InstanceNumber")),
         image_type=_texts(image_type),
-        position_mm=_position(attributes.get("ImagePositionPatient", "PlanePositionSequence")),
-        orientation=_numbers(attributes.get("ImageOrientationPatient", "PlaneOrientationSequence"), 6),
+        position_mm=_position(
+            attributes.get("ImagePositionPatient", "PlanePositionSequence")
+            or attributes.get("ImagePositionVolume", "PlanePositionVolumeSequence")
+        ),
+        orientation=_numbers(
+            attributes.get("ImageOrientationPatient", "PlaneOrientationSequence")
+            or attributes.get("ImageOrientationVolume", "PlaneOrientationVolumeSequence"),
+            6,
+        ),
         pixel_spacing_mm=_spacing(attributes.get("PixelSpacing", measures)),
         thickness_mm=thickness or (abs(gap) if gap else None),
         slope=_slope(attributes.get("RescaleSlope", values)),

@@ -92,7 +92,7 @@ def _files_and_place(path: Path | Sequence[Path]) -> tuple[list[Path], Path]:
     """Every file, and what a message names as the place of all."""
     if not isinstance(path, Path):
         return list(path), path[0] if len(path) == 1 else path[0].parent
-    return [path] if path.is_file() else list(_files_below(path)), path
+    return [path] if path.is_file() else list(files_below(path)), path
 
 
 def _header_of(file: Path) -> FileHeader | None:
@@ -103,7 +103,8 @@ def _header_of(file: Path) -> FileHeader | None:
         raise unreadable(file, error.strerror or str(error)) from error
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, in a fixed order; hidden ones are left out."""
     for parent, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom.uid import (
+    EnhancedUSVolumeStorage,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
@@ -100,6 +101,11 @@ class SliceHeader:
     @property
     def is_localizer(self) -> bool:
         return "LOCALIZER" in self.image_type[2:3]
+
+    @property
+    def is_in_patient(self) -> bool:
+        """Whether its place is one in the patient; that of an ultrasound volume is one in the volume (PS3.3, A.59)."""
+        return self.position_mm is not None and self.sop_class_uid != EnhancedUSVolumeStorage
 
     @property
     def is_capture(self) -> bool:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import copy as shallow_copy
 
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 from pydicom.tag import BaseTag
 from pydicom.uid import CTImageStorage, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
 
 from medenhance.dicom.derivation import identifier
+from medenhance.dicom.headers import read_dataset, tolerant_reading
 from medenhance.dicom.series import SliceHeader
+from medenhance.errors import MedEnhanceError
 
 LOSSY_METHOD = {
     JPEGBaseline8Bit: "ISO_10918_1",
@@ -43,6 +47,8 @@ STALE = (
     "GreenPaletteColorLookupTableData",
     "BluePaletteColorLookupTableData",
     "PixelPresentation",
+    "PlanarConfiguration",
+    "UltrasoundColorDataPresent",
 )
 MULTI_FRAME_ONLY = (
     "NumberOfFrames",
@@ -86,6 +92,31 @@ FLATTENED = (
     "CTXRayDetailsSequence",
     "CTGeometrySequence",
 )
+
+
+def source_headers(slices: tuple[SliceHeader, ...]) -> Iterator[tuple[SliceHeader, Dataset]]:
+    """Each slice with the header of its file; a multi-frame file is read once."""
+    path, dataset = None, Dataset()
+    for one in slices:
+        if one.path != path:
+            path, dataset = one.path, _source_dataset(one)
+        yield one, dataset
+
+
+def _source_dataset(one: SliceHeader) -> Dataset:
+    try:
+        with tolerant_reading():
+            dataset = read_dataset(one.path)
+            source_uid = str(dataset.get("SOPInstanceUID") or "")
+    except (OSError, InvalidDicomError) as error:
+        raise MedEnhanceError(
+            "input-missing",
+            f"{one.path} cannot be read any more ({error}); its header is needed for the derived series.",
+            "Keep the input in place until the output is written.",
+        ) from error
+    if source_uid != one.sop_instance_uid:
+        raise MedEnhanceError("input-unreadable", f"{one.path} has changed since it was read.", "Start again.")
+    return dataset
 
 
 def as_single_frame(source: Dataset, one: SliceHeader) -> tuple[Dataset, list[str]]:
@@ -135,6 +166,8 @@ def add_required_elements(dataset: Dataset, source_id: str) -> None:
     for keyword in MAY_BE_EMPTY + (MAY_BE_EMPTY_IN_CT if dataset.SOPClassUID == CTImageStorage else ()):
         if keyword not in dataset:
             setattr(dataset, keyword, None)
+    if "ImageOrientationPatient" not in dataset and "PatientOrientation" not in dataset:
+        dataset.PatientOrientation = None
     for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
         if not dataset.get(keyword):
             setattr(dataset, keyword, identifier(keyword, source_id))

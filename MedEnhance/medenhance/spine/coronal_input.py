@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
 
 from medenhance.errors import MedEnhanceError
 from medenhance.image_files import image_format, read_image
-from medenhance.spine.pictures import PICTURES, read_projection
+from medenhance.spine.dicom_input import dicom_series, is_dicom_input, read_coronal_picture
+from medenhance.spine.pictures import PICTURES, read_projection, within_grey
 from medenhance.spine.projection import ProjectionSet
 from medenhance.spine.tracked import is_sequence
 from medenhance.volume import Grid
+
+if TYPE_CHECKING:
+    from medenhance.dicom.series import DicomSeries
 
 _OBLIQUE = 0.5  # cosine: an axis nearer than 60 degrees to one of the body's says which way it runs
 
@@ -29,6 +34,7 @@ class Coronal:
         originals: All depths, (R, C) uint8 each, this one among them.
         projections: Where the image comes from; None for a single image.
         depth: Its number among them, from 1.
+        source: DICOM series that it is an image of, or that it was projected from; None when there is none.
     """
 
     image: np.ndarray
@@ -37,23 +43,27 @@ class Coronal:
     originals: tuple[np.ndarray, ...]
     projections: ProjectionSet | None = None
     depth: int | None = None
+    source: DicomSeries | None = None
 
 
-def is_volume(path: Path) -> bool:
-    """Whether this has to be projected: a tracked sweep or a file of several slices.
+def is_volume(path: Path, series_uid: str | None = None) -> bool:
+    """Whether this has to be projected: a tracked sweep, a file of several slices, or a DICOM series of several images.
 
     Raises:
         MedEnhanceError: input-missing, input-unreadable.
     """
     if not path.exists():
         raise MedEnhanceError("input-missing", f"There is nothing at {path}.", "Give an image, a volume or a folder.")
+    if is_dicom_input(path):
+        return len(dicom_series(path, series_uid).slices) > 1
     if path.is_dir() or path.suffix.lower() in PICTURES:
         return False
     if is_sequence(path):
         return True
     if image_format(path) is None:
         message = f"{path.name} is neither a coronal image nor a volume of a kind that is read."
-        raise MedEnhanceError("input-unsuitable", message, f"Give {', '.join(PICTURES)}, .nrrd, .mha, .mhd or .nii.")
+        accepted = f"Give {', '.join(PICTURES)}, .nrrd, .mha, .mhd, .nii or DICOM."
+        raise MedEnhanceError("input-unsuitable", message, accepted)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -79,7 +89,12 @@ def of_projections(known: ProjectionSet, depth: int) -> Coronal:
 
 
 def of_image(
-    path: Path, spacing_mm: tuple[float, float] | None, others: tuple[Path, ...] = (), *, trust_axes: bool = False
+    path: Path,
+    spacing_mm: tuple[float, float] | None,
+    others: tuple[Path, ...] = (),
+    *,
+    trust_axes: bool = False,
+    series_uid: str | None = None,
 ) -> Coronal:
     """A single image, and the same back at other depths where there are any.
 
@@ -88,10 +103,14 @@ def of_image(
         spacing_mm: Of rows and columns; by default what the file states.
         others: Images at other depths.
         trust_axes: Its directions are not the patient's: take row 0 as the head end whatever they say.
+        series_uid: Of a DICOM image, when its folder holds several series.
 
     Raises:
-        MedEnhanceError: As `read_projection`; stored upside down or mirrored; depths of other sizes.
+        MedEnhanceError: As `read_projection` or `read_coronal_picture`; stored upside down or mirrored; depths of
+            other sizes.
     """
+    if is_dicom_input(path):
+        return _of_dicom(path, series_uid, spacing_mm, others, trust_axes)
     found = read_projection(path, spacing_mm)
     image = _grey(found.image)
     grid = Grid(spacing_known=False)
@@ -99,14 +118,37 @@ def of_image(
         grid = read_image(path).grid
         if not trust_axes:
             _refuse_turned(grid, path.name)
-    if found.spacing_mm is not None:
-        rows, columns = found.spacing_mm
-        grid = replace(grid, spacing_mm=(columns, rows, grid.spacing_mm[2]), spacing_known=True)
+    grid = _with_spacing(grid, found.spacing_mm)
     return Coronal(image, found.spacing_mm, grid, (image, *(_other(one, image.shape) for one in others)))
 
 
+def _of_dicom(
+    path: Path,
+    series_uid: str | None,
+    spacing_mm: tuple[float, float] | None,
+    others: tuple[Path, ...],
+    trust_axes: bool,
+) -> Coronal:
+    picture = read_coronal_picture(path, series_uid)
+    if not trust_axes and picture.series.slices[0].is_in_patient:
+        _refuse_turned(picture.grid, path.name)
+    image = _grey(within_grey(picture.image))
+    spacing = spacing_mm or picture.spacing_mm
+    grid = _with_spacing(picture.grid, spacing)
+    originals = (image, *(_other(one, image.shape) for one in others))
+    return Coronal(image, spacing, grid, originals, source=picture.series)
+
+
+def _with_spacing(grid: Grid, spacing_mm: tuple[float, float] | None) -> Grid:
+    if spacing_mm is None:
+        return grid
+    rows, columns = spacing_mm
+    return replace(grid, spacing_mm=(columns, rows, grid.spacing_mm[2]), spacing_known=True)
+
+
 def _other(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    image = _grey(read_projection(path).image)
+    found = read_coronal_picture(path, None) if is_dicom_input(path) else read_projection(path)
+    image = _grey(within_grey(found.image))
     if image.shape != shape:
         message = f"{path.name} is {image.shape[0]} x {image.shape[1]} pixels, the image {shape[0]} x {shape[1]}."
         raise MedEnhanceError("input-unsuitable", message, "All depths have to be on one grid.")

@@ -31,7 +31,7 @@ def read_projection(path: Path, spacing_mm: tuple[float, float] | None = None) -
         raise MedEnhanceError("input-unsuitable", f"{path.name} holds values that are no numbers.", "Check the file.")
     if array.min() == array.max():
         raise MedEnhanceError("input-unsuitable", f"{path.name} is empty: every pixel is {array.min():g}.", "")
-    return Projection(_within_grey(array), spacing_mm or stated, None, path.name)
+    return Projection(within_grey(array), spacing_mm or stated, None, path.name)
 
 
 def read_labels(
@@ -85,8 +85,8 @@ def states_spacing(path: Path) -> bool:
     return b"Seq_Frame" not in header and any(word in header for word in words)
 
 
-def _within_grey(array: np.ndarray) -> np.ndarray:
-    """8-bit images as they are; anything else stretched to 0..255 by its largest value."""
+def within_grey(array: np.ndarray) -> np.ndarray:
+    """(R, C) float32: 8-bit images as they are; anything else stretched to 0..255 by its largest value."""
     return (
         array
         if array.max() > 1 and array.max() <= 255 and array.min() >= 0

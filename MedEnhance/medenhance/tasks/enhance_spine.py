@@ -21,11 +21,13 @@ from medenhance.models import find_model
 from medenhance.progress import Progress, Silent, checkpoint
 from medenhance.segment_projection import segment_projection, segmenter_of
 from medenhance.spine.coronal_input import Coronal, is_volume, of_image, of_projections
+from medenhance.spine.dicom_input import dicom_series, is_dicom_input
 from medenhance.spine.level_names import ThoracicEnd
 from medenhance.spine.projection_files import read_projections
 from medenhance.spine.slabs import project
 from medenhance.spine.working_scale import WorkingScale, working_scale
 from medenhance.tasks.project_vpi import ProjectionRequest, check_new_folder, read_back
+from medenhance.tasks.spine_dicom import require_dicom_source, write_dicom
 from medenhance.tasks.spine_files import write_results
 from medenhance.tasks.spine_measurements import measured_report
 from medenhance.tasks.spine_report import GENERATED_FROM_GREY, SpineReport
@@ -51,6 +53,7 @@ class EnhanceSpineOptions:
         thoracic_end: What the lowest level with transverse processes is taken to be.
         device: "auto", "cpu", "cuda", "cuda:1", "mps" ...
         precision: "auto", "fp32", "bf16" or "fp16".
+        dicom: Write the enhanced image and the segmentations as DICOM too; the input has to be DICOM.
     """
 
     model: str | None = None
@@ -61,6 +64,7 @@ class EnhanceSpineOptions:
     thoracic_end: ThoracicEnd = "T12"
     device: str = "auto"
     precision: str = "auto"
+    dicom: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ class EnhanceSpineRequest:
     """What to work on and where everything goes.
 
     Attributes:
-        input: Coronal image, folder of project-vpi, volume, or tracked sequence.
+        input: Coronal image, folder of project-vpi, volume, or tracked sequence; DICOM where it is one image or one
+            volume.
         output: A new or empty folder.
         options: How.
         projection: How a volume is projected; its `input` and `output` are not used.
@@ -115,6 +120,8 @@ def run(
     if uses_network(request.options):
         require_model(request.options)
     coronal = read_coronal(request, progress)
+    if request.options.dicom:
+        require_dicom_source(coronal, request.input.name)
     result = enhance_spine(coronal, request.options, progress, predictor)
     for warning in result.report.warnings:
         progress.warn(warning)
@@ -123,6 +130,10 @@ def run(
         folder = stage / request.output.name
         folder.mkdir()
         write_results(folder, coronal, result.images, result.report, request.input.name)
+        for warning in (
+            write_dicom(folder, coronal, result.images, result.report, progress) if request.options.dicom else ()
+        ):
+            progress.warn(warning)
         publish_folder(folder, request.output)
     progress.update("write", 1.0)
     return result.report
@@ -132,11 +143,14 @@ def read_coronal(request: EnhanceSpineRequest, progress: Progress) -> Coronal:
     """Read the image of a request, projecting a volume first."""
     options = request.options
     checkpoint(progress, "read", 0.0)
-    if not is_volume(request.input):
+    series = request.projection.series
+    if not is_volume(request.input, series):
         if request.input.is_dir():
             return of_projections(read_projections(request.input), options.depth)
         trusted = request.projection.trust_axes
-        coronal = of_image(request.input, options.spacing_mm, options.other_depths, trust_axes=trusted)
+        coronal = of_image(
+            request.input, options.spacing_mm, options.other_depths, trust_axes=trusted, series_uid=series
+        )
         if "measure" in options.steps:
             _refuse_no_spacing(coronal, request.input.name)
         return coronal
@@ -147,7 +161,10 @@ def read_coronal(request: EnhanceSpineRequest, progress: Progress) -> Coronal:
     back = read_back(how, progress)
     checkpoint(progress, "project", 0.0)
     found = project(back, how.depths_mm, how.thickness_mm, how.blend, trust_axes=how.trust_axes)
-    return of_projections(found, options.depth)
+    coronal = of_projections(found, options.depth)
+    if is_dicom_input(request.input):
+        coronal = replace(coronal, source=dicom_series(request.input, series, progress))
+    return coronal
 
 
 def enhance_spine(

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medenhance.dicom.derived import write_derived
-from medenhance.dicom.placement import placed
-from medenhance.dicom.stack import read_stack
+from medenhance.dicom.on_source import on_source
 from medenhance.errors import MedEnhanceError
 from medenhance.image_files import FORMATS, image_format, read_image
 from medenhance.progress import Progress, Silent, checkpoint
 from medenhance.provenance import Provenance
 from medenhance.study import NO_SOURCE, check_output
-from medenhance.volume import Volume
 
 
 @dataclass(frozen=True)
@@ -51,13 +49,9 @@ def run(request: ExportRequest, progress: Progress | None = None) -> tuple[str, 
     """
     progress = progress or Silent()
     _check(request)
-    source = request.source[0] if len(request.source) == 1 else request.source
-    stack = read_stack(source, request.series, progress)
     checkpoint(progress, "read", 0.0)
-    volume = read_image(request.input)
-    array = placed(volume.array, volume.grid, stack.shape, stack.grid)
+    result = on_source(read_image(request.input), request.source, request.series, progress)
     checkpoint(progress, "write", 0.0)
-    result = Volume(array, stack.grid, stack.series.modality or None, series=stack.series)
     warnings = write_derived(result, request.output, request.provenance.derivation(), progress)
     for warning in warnings:
         progress.warn(warning)

@@ -10,6 +10,7 @@ from medenhance.errors import MedEnhanceError
 from medenhance.image_files import image_format, read_image
 from medenhance.progress import Progress, Silent, checkpoint
 from medenhance.spine.back_volume import BackVolume, resampled, turned
+from medenhance.spine.dicom_input import is_dicom_input, read_dicom_volume
 from medenhance.spine.pictures import PICTURES, states_spacing
 from medenhance.spine.projection import ProjectionSet
 from medenhance.spine.projection_files import write_projections
@@ -25,7 +26,7 @@ class ProjectionRequest:
     """A volume to project and where the images go.
 
     Attributes:
-        input: Volume (.nrrd, .mha, .mhd, .nii) or tracked sequence (.igs.mha, .seq.nrrd ...).
+        input: Volume (.nrrd, .mha, .mhd, .nii, DICOM) or tracked sequence (.igs.mha, .seq.nrrd ...).
         output: A new or empty folder.
         axes: What the columns, rows and slices of the volume run to, such as "RIA"; None takes the file's directions
             for the patient's.
@@ -35,6 +36,7 @@ class ProjectionRequest:
         thickness_mm: Of a slab.
         blend: Mean or maximum of a slab.
         trust_axes: Take the orientation as it is, whatever the echoes say.
+        series: SeriesInstanceUID, when a DICOM folder holds several.
     """
 
     input: Path
@@ -46,6 +48,7 @@ class ProjectionRequest:
     thickness_mm: float = DEFAULT_THICKNESS_MM
     blend: Blend = "mean"
     trust_axes: bool = False
+    series: str | None = None
 
 
 def project_vpi(request: ProjectionRequest, progress: Progress | None = None) -> ProjectionSet:
@@ -90,6 +93,9 @@ def read_back(request: ProjectionRequest, progress: Progress) -> BackVolume:
         if sweep.num_left_out:
             progress.warn(f"{sweep.num_left_out} frames without a valid pose were left out.")
         volume, filled = reconstruct(sweep, calibration, _MM_A_VOXEL)
+    elif is_dicom_input(path):
+        has_axes = request.axes is not None or request.roi is not None
+        volume = read_dicom_volume(path, request.series, has_axes=has_axes, progress=progress)
     else:
         _refuse_no_volume(path)
         volume = read_image(path)
@@ -111,7 +117,7 @@ def _refuse_no_volume(path: Path) -> None:
         raise MedEnhanceError("input-unsuitable", message, "Give the reconstructed volume.")
     if image_format(path) is None:
         message = f"{path.name} is no volume of a kind that is read."
-        raise MedEnhanceError("input-unsuitable", message, "Give .nrrd, .mha, .mhd, .nii or .nii.gz.")
+        raise MedEnhanceError("input-unsuitable", message, "Give .nrrd, .mha, .mhd, .nii, .nii.gz or DICOM.")
     if path.suffix.lower() in (".nrrd", ".mha") and not states_spacing(path):
         message = f"{path.name} states no spacing in mm; depths and angles would be wrong."
         raise MedEnhanceError("input-unsuitable", message, "Export the volume with its spacing.")

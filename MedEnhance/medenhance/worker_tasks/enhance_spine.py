@@ -24,6 +24,7 @@ class EnhanceSpineWorkerOptions:
     thoracic_end: Literal["T11", "T12"] = "T12"
     device: str = "auto"
     precision: str = "auto"
+    dicom: bool = False
     projection: ProjectVpiOptions = field(default_factory=ProjectVpiOptions)
 
 
@@ -60,6 +61,7 @@ def run(message: EnhanceSpineMessage, running: Running) -> dict[str, Any]:
         thoracic_end=asked.thoracic_end,
         device=asked.device,
         precision=asked.precision,
+        dicom=asked.dicom,
     )
     source, output = Path(message.input), Path(message.output)
     request = EnhanceSpineRequest(source, output, options, asked.projection.request(source, output))

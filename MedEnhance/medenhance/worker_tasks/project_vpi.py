@@ -23,6 +23,7 @@ class ProjectVpiOptions:
     thickness_mm: float = 10.0
     blend: Literal["mean", "max"] = "mean"
     trust_axes: bool = False
+    series: str | None = None
 
     def request(self, source: Path, output: Path) -> ProjectionRequest:
         """What the task takes."""
@@ -38,6 +39,7 @@ class ProjectVpiOptions:
             thickness_mm=self.thickness_mm,
             blend=self.blend,
             trust_axes=self.trust_axes,
+            series=self.series,
         )
 
 

@@ -1,0 +1,1 @@
+"""DICOM objects about a series: segmentation, measurement report and key object selection."""
