@@ -8,7 +8,6 @@ From Slicer's Python console::
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,34 +24,26 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
 from medenhance.errors import MedEnhanceError
-from medenhance.manifest import ModelEntry, load_manifest
+from medenhance.manifest import ModelEntry
 from MedEnhanceLib.BatchRun import BatchRequest, BatchRow, runBatch
-from MedEnhanceLib.BlockingRun import runJob
 from MedEnhanceLib.CompareLayout import CompareLayout
 from MedEnhanceLib.CompareSection import CompareSection
-from MedEnhanceLib.DicomExportJob import DicomExportJob
 from MedEnhanceLib.ExportSection import ExportSection
 from MedEnhanceLib.FrameSequence import sequenceOf
 from MedEnhanceLib.InputCheck import inputProblem
 from MedEnhanceLib.InputSection import InputSection
-from MedEnhanceLib.Interpreter import otherCopyProblem
-from MedEnhanceLib.ModelSection import ModelSection
-from MedEnhanceLib.ParameterBinding import ParameterBinding
-from MedEnhanceLib.Provenance import dicomProvenance, provenanceOf
+from MedEnhanceLib.Provenance import provenanceOf
 from MedEnhanceLib.RegionSection import RegionSection
-from MedEnhanceLib.RequirementsSection import RequirementsSection
-from MedEnhanceLib.RunControls import RunControls
 from MedEnhanceLib.SampleCase import loadSample, registerSample
 from MedEnhanceLib.SequenceJob import SequenceJob
-from MedEnhanceLib.SettingsSection import SettingsSection
+from MedEnhanceLib.TaskPanel import PanelEvents, TaskPanel, loadPanel
+from MedEnhanceLib.TaskRuns import TaskRuns
 from MedEnhanceLib.TrustSection import TrustSection
-from MedEnhanceLib.Views import refreshViews, showChart
+from MedEnhanceLib.Views import refreshViews, showChart, waitFor
 from MedEnhanceLib.VolumeJob import REMOVED, JobCallbacks, JobRequest, Target, VolumeJob
-from MedEnhanceLib.WorkerClient import RunCallbacks, WorkerFailure
-from MedEnhanceLib.WorkerSession import WorkerSession
+from MedEnhanceLib.WorkerClient import RunCallbacks
 
 TASK = "denoise-ct"
 
@@ -108,19 +99,19 @@ class MedEnhanceLowDoseCTLogic(ScriptedLoadableModuleLogic):
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
-        self.session = WorkerSession()
-        self._job: VolumeJob | SequenceJob | None = None
+        self.runs = TaskRuns(TASK)
+        self.session = self.runs.session
 
     def getParameterNode(self) -> MedEnhanceLowDoseCTParameterNode:
         return MedEnhanceLowDoseCTParameterNode(super().getParameterNode())
 
     def models(self) -> dict[str, ModelEntry]:
         """The models for this task that are part of MedEnhance, by id."""
-        return {name: entry for name, entry in load_manifest().items() if entry.task == TASK}
+        return self.runs.models()
 
-    def defaultModel(self) -> ModelEntry:
+    def defaultModel(self) -> ModelEntry | None:
         """The model that is taken when none is named."""
-        return next(entry for entry in self.models().values() if entry.default)
+        return self.runs.entryOf(None)
 
     def process(
         self,
@@ -155,7 +146,7 @@ class MedEnhanceLowDoseCTLogic(ScriptedLoadableModuleLogic):
         if problem:
             raise MedEnhanceError("output-refused", problem)
         self._refuseUnsuitable(inputVolume, modelId)
-        return runJob(request, self.session.client, slicer.app.temporaryPath)["report"]
+        return self.runs.wait(lambda means, told: VolumeJob(request, means, told))[1]["report"]
 
     def start(
         self,
@@ -182,24 +173,21 @@ class MedEnhanceLowDoseCTLogic(ScriptedLoadableModuleLogic):
             device: "auto", "cpu", "cuda" ...
             allFrames: Denoise every frame of the sequence, into a new sequence.
         """
-        assert not self.isRunning, "one run at a time"
         request = self._request(inputVolume, modelId, strength, device)
         request.targets["output"] = Target(outputVolume, _("denoised"))
         if createResidual:
             request.targets["residual"] = Target(residualVolume, _("removed noise"), REMOVED)
         kind = SequenceJob if allFrames else VolumeJob
-        self._job = kind(request, self.session.means, callbacks)
-        self._job.start()
+        self.runs.start(lambda means: kind(request, means, callbacks))
 
     @property
     def isRunning(self) -> bool:
         """Whether a run that `start` began goes on."""
-        return self._job is not None and self._job.isActive
+        return self.runs.isRunning
 
     def cancel(self) -> None:
         """Stop the run that `start` began; its `cancelled` is called within two seconds."""
-        if self._job is not None:
-            self._job.cancel()
+        self.runs.cancel()
 
     def processBatch(
         self,
@@ -250,141 +238,76 @@ class MedEnhanceLowDoseCTLogic(ScriptedLoadableModuleLogic):
         Raises:
             MedEnhanceError: The volume is no result of a run.
         """
-        assert not self.isRunning, "one run at a time"
-        self._job = DicomExportJob(
-            volumeNode,
-            sourceFiles,
-            Path(folder),
-            dicomProvenance(volumeNode),
-            self.session.means,
-            callbacks,
-        )
-        self._job.start()
+        self.runs.exportDicom(volumeNode, sourceFiles, folder, callbacks)
 
     def _request(self, inputVolume: Any, modelId: str | None, strength: float, device: str) -> JobRequest:
         return JobRequest(TASK, inputVolume, {}, self._options(modelId, strength, device))
 
     def _options(self, modelId: str | None, strength: float, device: str) -> dict[str, Any]:
-        settings = self.session.settings()
-        return {
-            "model": modelId or None,
-            "strength": float(strength),
-            "device": settings.device if device == "auto" else device,
-            "precision": settings.precision,
-        }
+        return {**self.runs.options(modelId, device), "strength": float(strength)}
 
     def _refuseUnsuitable(self, inputVolume: Any, modelId: str | None) -> None:
         """Say at once what the worker would say of a model that is part of MedEnhance; others it checks itself."""
-        entry = self.models().get(modelId) if modelId else self.defaultModel()
+        entry = self.runs.entryOf(modelId)
         problem = "" if entry is None else inputProblem(inputVolume, entry.accepted)
         if problem:
             raise MedEnhanceError("input-unsuitable", problem)
 
 
-class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget):
     """The panel: connects its sections to the parameters and to the logic."""
 
     def __init__(self, parent: Any = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
         self.logic: MedEnhanceLowDoseCTLogic | None = None
 
     def setup(self) -> None:
         """Make the panel; called once, when the module is first opened."""
         ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedEnhanceLowDoseCT.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.ui = loadPanel(self, "MedEnhanceLowDoseCT")
         self.logic = MedEnhanceLowDoseCTLogic()
+        self.panel = TaskPanel(self.ui, self.logic, PanelEvents(self._onModified, self._onSceneClosing))
+        self.model, self.controls, self.requirements = self.panel.model, self.panel.controls, self.panel.requirements
         self._makeSections()
-        self._connect()
-        self.ui.statusLabel.setText(otherCopyProblem())
+        self.panel.connectApply(self.onApply)
+        self.ui.sampleDataButton.clicked.connect(self.onLoadSample)
 
     def cleanup(self) -> None:
         """The panel goes for good."""
-        self.requirements.cancel()
-        self.binding.follow(None)
-        self.settings.stop()
+        self.panel.close()
         self.compare.stop()
         self.region.stop()
-        self.logic.session.close()
-        self.removeObservers()
 
     def enter(self) -> None:
-        """The user opens the module: models may have been added since."""
-        self.initializeParameterNode()
-        if self.requirements.knownReady and not self.controls.isRunning:
-            self.model.askFor(TASK, self.logic.session.client)
+        """The user opens the module."""
+        self.panel.enter()
 
     def exit(self) -> None:
         """The user goes to another module; a run goes on."""
+        self.panel.exit()
         self.compare.stopFlicker()
-
-    def onSceneStartClose(self, _caller: Any, _event: Any) -> None:
-        self.logic.cancel()
-        self.compare.stop()
-        self.setParameterNode(None)
-
-    def onSceneReady(self, _caller: Any, _event: Any) -> None:
-        if self.parent.isEntered:
-            self.initializeParameterNode()
-
-    def initializeParameterNode(self) -> None:
-        """Show the parameters of the scene."""
-        self.setParameterNode(self.logic.getParameterNode())
-
-    def setParameterNode(self, parameterNode: MedEnhanceLowDoseCTParameterNode | None) -> None:
-        """Show these parameters; None shows none."""
-        self.binding.follow(parameterNode)
-        if parameterNode is not None:
-            self.model.choose(parameterNode.modelId)
 
     @property
     def _parameterNode(self) -> MedEnhanceLowDoseCTParameterNode | None:
-        return self.binding.parameters
+        return self.panel.parameters
 
     def _makeSections(self) -> None:
         ui = self.ui
-        self.binding = ParameterBinding(ui, self._onParametersModified)
         self.input = InputSection(ui.inputMessageLabel)
-        self.model = ModelSection(ui.modelComboBox, ui.modelCardBrowser, self._onModelChosen)
-        self.model.setModels(self.logic.models().values())
-        self.controls = RunControls(
-            ui.applyButton, ui.progressBar, ui.statusLabel, self.onApply, self.onCancel, self._onRunChanged
-        )
-        self.requirements = RequirementsSection(self.logic.session, self.controls)
         self.compare = CompareSection(
             ui.compareButton, ui.blendSlider, ui.flickerCheckBox, CompareLayout(slicer.mrmlScene, refreshViews)
         )
         self.trust = TrustSection(ui.trustLabel, ui.tissueTable, ui.noisePlotButton, slicer.mrmlScene, showChart)
         self.region = RegionSection(ui.regionTable, self._readVolumes)
         self.export = ExportSection(
-            ui.exportButton, ui.exportLabel, self.controls, self.logic.exportDicom, self._onFailed
+            ui.exportButton, ui.exportLabel, self.controls, self.logic.exportDicom, self.panel.failed
         )
-        self.settings = SettingsSection(ui, self.logic.session.log, self._onSettingsProblem)
 
-    def _connect(self) -> None:
-        scene, events = slicer.mrmlScene, slicer.vtkMRMLScene
-        self.addObserver(scene, events.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(scene, events.EndCloseEvent, self.onSceneReady)
-        # While a scene is read, parameters name nodes that the selectors do not know yet.
-        self.addObserver(scene, events.EndImportEvent, self.onSceneReady)
-        # Before the selectors, which would have taken a neighbour already.
-        self.addObserver(scene, events.NodeAboutToBeRemovedEvent, self._onNodeAboutToBeRemoved, priority=1.0)
-        self.ui.sampleDataButton.clicked.connect(self.onLoadSample)
-        self.ui.installButton.clicked.connect(lambda: self.requirements.check(self._onParametersModified))
+    def _onSceneClosing(self) -> None:
+        self.compare.stop()
 
-    @vtk.calldata_type(vtk.VTK_OBJECT)
-    def _onNodeAboutToBeRemoved(self, _caller: Any, _event: Any, node: Any) -> None:
-        """Clear a selector whose node goes: by itself it would take the neighbour, another patient's perhaps."""
-        ui = self.ui
-        for selector in (ui.inputSelector, ui.outputSelector, ui.residualSelector, ui.regionSelector):
-            if selector.currentNode() is node:
-                selector.setCurrentNode(None)
-
-    def _onParametersModified(self) -> None:
-        """Bring what depends on the parameters up to date."""
+    def _onModified(self) -> None:
+        """Bring what depends on the parameters, the model and the run up to date."""
         parameters, ui = self._parameterNode, self.ui
         inputVolume = parameters.inputVolume if parameters is not None else None
         output = parameters.outputVolume if parameters is not None else None
@@ -401,12 +324,6 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
         self.region.setRegion(parameters.region if parameters is not None else None)
         self.export.setVolumes(inputVolume, result, parameters is not None and parameters.addToDatabase)
 
-    def _onRunChanged(self) -> None:
-        self.export.refresh()
-        # A new interpreter is started once to see what it is, which would hold the window.
-        for widget in (self.ui.installButton, self.ui.interpreterPath):
-            widget.setEnabled(not self.controls.isRunning)
-
     def _readVolumes(self) -> dict[str, Any]:
         """The volumes that the region read-out shows."""
         parameters = self._parameterNode
@@ -418,38 +335,14 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
             _("Removed"): parameters.residualVolume,
         }
 
-    def _onModelChosen(self, modelId: str) -> None:
-        if self._parameterNode is not None:
-            self._parameterNode.modelId = modelId
-
-    def _onSettingsProblem(self, problem: str) -> None:
-        self.ui.settingsMessageLabel.setText(problem)
-        self.ui.settingsMessageLabel.setVisible(bool(problem))
-
     def onApply(self) -> None:
         """Denoise."""
-        self.requirements.whenReady(self._start)
+        self.panel.run(self._start, needed="inputVolume")
 
-    def onCancel(self) -> None:
-        """Stop whatever goes on."""
-        if not self.requirements.cancel():
-            self.logic.cancel()
-
-    def _start(self) -> None:
-        parameters = self._parameterNode
-        if parameters is None or parameters.inputVolume is None:  # went while the interpreter was checked
-            self.controls.cancelled()
-            return
-        self.controls.begin()
+    def _start(self, parameters: MedEnhanceLowDoseCTParameterNode) -> None:
         self.logic.start(
             parameters.inputVolume,
-            JobCallbacks(
-                progress=self.controls.progress,
-                warning=self.controls.warn,
-                finished=self._onFinished,
-                failed=self._onFailed,
-                cancelled=self.controls.cancelled,
-            ),
+            self.panel.callbacks(self._onFinished),
             outputVolume=parameters.outputVolume,
             modelId=self.model.modelId,
             strength=parameters.strength,
@@ -460,22 +353,15 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget, VTKObservationMixi
 
     def _onFinished(self, nodes: dict[str, Any], result: dict[str, Any]) -> None:
         report = result["report"]
-        run = report["run"]
-        self.model.rememberSeconds(run["model_id"], run["seconds"] / max(report["shape"][0], 1))
-        self.controls.succeeded(_("Done in {seconds:.1f} s on {device} ({precision}).").format(**run))
+        self.panel.doneIn(report["run"], report["shape"][0])
         if self._parameterNode is not None:  # else the scene was closed meanwhile
             with slicer.util.NodeModify(self._parameterNode.parameterNode):
                 self._parameterNode.outputVolume = nodes["output"]
                 # Without one, that of an earlier run does not belong to this output.
                 self._parameterNode.residualVolume = nodes.get("residual")
-            self._onParametersModified()
+            self._onModified()
             if not self.compare.isShown:
                 slicer.util.setSliceViewerLayers(background=self._parameterNode.inputVolume, foreground=nodes["output"])
-
-    def _onFailed(self, failure: WorkerFailure) -> None:
-        if failure.kind == "worker-start":
-            self.requirements.forget()
-        self.controls.failed(failure)
 
     def onLoadSample(self) -> None:
         """Load the built-in case and choose it."""
@@ -560,11 +446,3 @@ def ijkToRas(volumeNode: Any) -> vtk.vtkMatrix4x4:
     matrix = vtk.vtkMatrix4x4()
     volumeNode.GetIJKToRASMatrix(matrix)
     return matrix
-
-
-def waitFor(condition: Callable[[], bool], limitS: float = 120.0) -> None:
-    """Let Slicer work until a condition holds."""
-    until = time.monotonic() + limitS
-    while not condition() and time.monotonic() < until:
-        slicer.app.processEvents()
-        time.sleep(0.01)

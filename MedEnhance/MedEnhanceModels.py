@@ -25,6 +25,7 @@ from slicer.ScriptedLoadableModule import (
 
 from medenhance.manifest import entry_to_json, load_manifest
 from MedEnhanceLib.BlockingRun import ask
+from MedEnhanceLib.Interpreter import otherCopyProblem
 from MedEnhanceLib.ModelCard import cardHtml
 from MedEnhanceLib.ModelList import ListedModel, listedModels
 from MedEnhanceLib.RequirementsSection import RequirementsSection
@@ -132,6 +133,7 @@ class MedEnhanceModelsWidget(ScriptedLoadableModuleWidget):
         self.controls = RunControls(
             ui.cancelButton, ui.progressBar, ui.statusLabel, _nothing, self.onCancel, self._enableButtons
         )
+        self.controls.note(otherCopyProblem())
         self.requirements = RequirementsSection(self.logic.session, self.controls)
         self._connect()
         self._show(self.logic.bundledModels())

@@ -9,15 +9,14 @@ From Slicer's Python console::
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import qt
 import slicer
-import vtk
-from slicer import vtkMRMLScalarVolumeNode
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
@@ -27,31 +26,44 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
 from medenhance.errors import MedEnhanceError
-from medenhance.manifest import ModelEntry, load_manifest
-from MedEnhanceLib.BatchRun import BatchRow
-from MedEnhanceLib.BlockingRun import runBlocking
+from medenhance.manifest import ModelEntry
+from MedEnhanceLib.BatchRun import BatchRequest, BatchRow, runBatch
 from MedEnhanceLib.CurveSection import CurveSection, headings
-from MedEnhanceLib.DicomExportJob import DicomExportJob
 from MedEnhanceLib.ExportSection import ExportSection
 from MedEnhanceLib.InputSection import showProblems
-from MedEnhanceLib.ModelSection import ModelSection
 from MedEnhanceLib.OverlaySection import OverlaySection
-from MedEnhanceLib.ParameterBinding import ParameterBinding
 from MedEnhanceLib.ProjectionJob import ProjectionJob
-from MedEnhanceLib.Provenance import dicomProvenance, provenanceOf
-from MedEnhanceLib.RequirementsSection import RequirementsSection
-from MedEnhanceLib.RunControls import RunControls
-from MedEnhanceLib.SettingsSection import SettingsSection
-from MedEnhanceLib.SpineBatch import runSpineBatch
-from MedEnhanceLib.SpineRun import TASK, projectionProblem, publish, spineRequest, stepsOf, writeReport
+from MedEnhanceLib.ProjectSection import AS_STATED, ProjectSection
+from MedEnhanceLib.Provenance import provenanceOf
+from MedEnhanceLib.SpineExport import segmentationTrip
+from MedEnhanceLib.SpineMeasure import (
+    ENHANCED,
+    ORIGINAL,
+    labelsToMeasure,
+    measureTrip,
+    publishMeasured,
+    reportOf,
+    resultOf,
+    segmentationsOf,
+)
+from MedEnhanceLib.SpineRun import (
+    TASK,
+    batchOptions,
+    projectionProblem,
+    publish,
+    spineRequest,
+    stepsOf,
+    writeReport,
+)
+from MedEnhanceLib.SpineSample import loadSpineSample, registerSpineSample
+from MedEnhanceLib.TaskPanel import PanelEvents, TaskPanel, loadPanel
+from MedEnhanceLib.TaskRuns import TaskRuns
+from MedEnhanceLib.Views import waitFor
 from MedEnhanceLib.VolumeJob import JobCallbacks, VolumeJob
-from MedEnhanceLib.WorkerClient import RunCallbacks, WorkerFailure
-from MedEnhanceLib.WorkerSession import WorkerSession
+from MedEnhanceLib.WorkerClient import RunCallbacks
 
-AS_STATED = "as the volume states"
 _AXES = ("RIA", "LIA", "RSA", "LSA", "RIP", "LIP", "RSP", "LSP", "RAI", "LAI", "RAS", "LAS", "RPI", "LPI", "RPS", "LPS")
 
 
@@ -69,6 +81,7 @@ class MedEnhanceSpineUltrasound(ScriptedLoadableModule):
             "spine and measures ultrasound curve angles of the original and of the enhanced image. Research use only."
         )
         parent.acknowledgementText = _("The model cards name the publications and the data of each network.")
+        slicer.app.connect("startupCompleted()", registerSpineSample)
 
 
 @parameterNodeWrapper
@@ -78,6 +91,7 @@ class MedEnhanceSpineUltrasoundParameterNode:
     Attributes:
         inputVolume: 3D ultrasound that is projected.
         axes: What its columns, rows and slices run to.
+        region: ROI whose axes are the patient's, instead.
         projection: The coronal image that is enhanced and measured.
         pixelMm: Size of its pixels, mm; 0 takes what it states.
         enhance, segment, measure: The steps.
@@ -91,6 +105,7 @@ class MedEnhanceSpineUltrasoundParameterNode:
 
     inputVolume: vtkMRMLScalarVolumeNode
     axes: Annotated[str, Choice([AS_STATED, *_AXES])] = AS_STATED
+    region: vtkMRMLMarkupsROINode
     projection: vtkMRMLScalarVolumeNode
     pixelMm: Annotated[float, WithinRange(0.0, 5.0)] = 0.0
     enhance: bool = True
@@ -109,22 +124,30 @@ class MedEnhanceSpineUltrasoundLogic(ScriptedLoadableModuleLogic):
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
-        self.session = WorkerSession()
-        self._job: Any = None
+        self.runs = TaskRuns(TASK)
+        self.session = self.runs.session
 
     def getParameterNode(self) -> MedEnhanceSpineUltrasoundParameterNode:
         return MedEnhanceSpineUltrasoundParameterNode(super().getParameterNode())
 
     def models(self) -> dict[str, ModelEntry]:
         """The models for this task that are part of MedEnhance, by id."""
-        return {name: entry for name, entry in load_manifest().items() if entry.task == TASK}
+        return self.runs.models()
 
-    def project(self, inputVolume: vtkMRMLScalarVolumeNode, axes: str | None = None) -> list[Any]:
-        """Project a volume and wait for it.
+    def project(
+        self,
+        inputVolume: vtkMRMLScalarVolumeNode | str | Path,
+        axes: str | None = None,
+        region: vtkMRMLMarkupsROINode | None = None,
+        calibration: str | Path | None = None,
+    ) -> list[Any]:
+        """Project a volume or a recording and wait for it.
 
         Args:
-            inputVolume: 3D ultrasound of the back; not changed.
+            inputVolume: 3D ultrasound of the back, not changed; or the path of a tracked recording (.igs.mha ...).
             axes: What its columns, rows and slices run to, such as "RIA"; None takes its own directions.
+            region: ROI whose axes are the patient's right, front and head; instead of ``axes``.
+            calibration: PLUS configuration that places the images of a recording on its probe.
 
         Returns:
             Five projections, superficial first.
@@ -132,11 +155,8 @@ class MedEnhanceSpineUltrasoundLogic(ScriptedLoadableModuleLogic):
         Raises:
             MedEnhanceError: With `kind`, `message` (what happened) and `hint` (what to do); then no node was made.
         """
-        nodes, _result = runBlocking(
-            lambda means, told: ProjectionJob(inputVolume, {"axes": axes}, means, told),
-            self.session.client,
-            slicer.app.temporaryPath,
-        )
+        options = _projectionOptions(axes, calibration)
+        nodes, _result = self.runs.wait(lambda means, told: ProjectionJob(inputVolume, options, means, told, region))
         return list(nodes.values())
 
     def process(
@@ -168,16 +188,20 @@ class MedEnhanceSpineUltrasoundLogic(ScriptedLoadableModuleLogic):
         """
         options = self._options(modelId, thoracicEnd, device)
         request = spineRequest(projection, list(steps), options, pixelMm, outputVolume)
-        nodes, result = runBlocking(
-            lambda means, told: VolumeJob(request, means, told), self.session.client, slicer.app.temporaryPath
-        )
+        nodes, result = self.runs.wait(lambda means, told: VolumeJob(request, means, told))
         return publish(projection, nodes, result), result["report"]
 
-    def startProjection(self, inputVolume: Any, callbacks: JobCallbacks, axes: str | None = None) -> None:
-        """Project a volume without waiting; the callbacks tell how it goes."""
-        assert not self.isRunning, "one run at a time"
-        self._job = ProjectionJob(inputVolume, {"axes": axes}, self.session.means, callbacks)
-        self._job.start()
+    def startProjection(
+        self,
+        inputVolume: vtkMRMLScalarVolumeNode | str | Path,
+        callbacks: JobCallbacks,
+        axes: str | None = None,
+        region: vtkMRMLMarkupsROINode | None = None,
+        calibration: str | Path | None = None,
+    ) -> None:
+        """Project without waiting; arguments as of `project`, the callbacks tell how it goes."""
+        options = _projectionOptions(axes, calibration)
+        self.runs.start(lambda means: ProjectionJob(inputVolume, options, means, callbacks, region))
 
     def start(
         self,
@@ -195,27 +219,63 @@ class MedEnhanceSpineUltrasoundLogic(ScriptedLoadableModuleLogic):
         Raises:
             MedEnhanceError: The projection cannot be used; nothing was begun.
         """
-        assert not self.isRunning, "one run at a time"
         options = self._options(modelId, thoracicEnd, device)
         request = spineRequest(projection, list(steps), options, pixelMm, outputVolume)
-        finished = callbacks.finished
 
         def published(nodes: dict[str, Any], result: dict[str, Any]) -> None:
-            finished(publish(projection, nodes, result), result)
+            callbacks.finished(publish(projection, nodes, result), result)
 
-        callbacks.finished = published
-        self._job = VolumeJob(request, self.session.means, callbacks)
-        self._job.start()
+        told = replace(callbacks, finished=published)
+        self.runs.start(lambda means: VolumeJob(request, means, told))
+
+    def measureAgain(self, projection: vtkMRMLScalarVolumeNode, thoracicEnd: str = "T12") -> dict[str, Any]:
+        """Measure the segmentations of a projection as they were edited, and wait for it.
+
+        The lines are drawn anew, and the new report is noted on the results of the run.
+
+        Args:
+            projection: The original, after a run.
+            thoracicEnd: "T12" or "T11".
+
+        Returns:
+            The new report.
+
+        Raises:
+            MedEnhanceError: With `kind`, `message` and `hint`; then nothing was changed.
+        """
+        report = reportOf(projection)
+        labels = labelsToMeasure(projection, report)
+        result = self.runs.result(lambda means, told: measureTrip(projection, labels, report, thoracicEnd, means, told))
+        return publishMeasured(projection, report, result["report"])
+
+    def startMeasuring(
+        self, projection: vtkMRMLScalarVolumeNode, callbacks: RunCallbacks, thoracicEnd: str = "T12"
+    ) -> None:
+        """The same without waiting; `finished` gets the new report.
+
+        Raises:
+            MedEnhanceError: There is nothing to measure; nothing was begun.
+        """
+        report = reportOf(projection)
+        labels = labelsToMeasure(projection, report)
+
+        def finished(result: dict[str, Any]) -> None:
+            if projection.GetScene() is None:  # deleted meanwhile
+                callbacks.cancelled()
+            else:
+                callbacks.finished(publishMeasured(projection, report, result["report"]))
+
+        told = replace(callbacks, finished=finished)
+        self.runs.start(lambda means: measureTrip(projection, labels, report, thoracicEnd, means, told))
 
     @property
     def isRunning(self) -> bool:
         """Whether a run goes on."""
-        return self._job is not None and self._job.isActive
+        return self.runs.isRunning
 
     def cancel(self) -> None:
         """Stop the run; its `cancelled` is called within two seconds."""
-        if self._job is not None:
-            self._job.cancel()
+        self.runs.cancel()
 
     def processBatch(
         self,
@@ -224,142 +284,120 @@ class MedEnhanceSpineUltrasoundLogic(ScriptedLoadableModuleLogic):
         modelId: str | None = None,
         pixelMm: float = 0.0,
         device: str = "auto",
+        told: Callable[[BatchRow], object] = lambda _row: None,
     ) -> list[BatchRow]:
         """Enhance and measure many projections or volumes and wait; one that fails stops no other.
 
         Args:
             inputs: Projection nodes, and paths of projections or volumes.
-            outputFolder: Gets a folder for each; those that are there already are kept.
+            outputFolder: Gets a folder for each, and a table of how each ended. What is done already, from the same
+                input with the same model and options, is skipped, so a batch that was stopped goes on.
             modelId: None for the default model.
             pixelMm: Size of the pixels; 0 takes what each image states.
             device: "auto", "cpu", "cuda" ...
+            told: Called with each row as soon as it is known, such as `print`.
 
         Returns:
             A row for each input.
+
+        Raises:
+            MedEnhanceError: What every input would fail with, such as an unknown model.
         """
-        options = self._options(modelId, "T12", device)
-        return runSpineBatch(
-            self.session.client, inputs, Path(outputFolder), options, pixelMm, slicer.app.temporaryPath
+        request = BatchRequest(
+            TASK,
+            list(inputs),
+            Path(outputFolder),
+            self._options(modelId, "T12", device),
+            "",
+            slicer.app.temporaryPath,
+            told,
+            asFolder=True,
+            optionsOf=lambda one: batchOptions(one, pixelMm),
         )
+        return runBatch(self.session.client, request)
 
     def exportDicom(
         self, volumeNode: Any, sourceFiles: Sequence[str], folder: str | Path, callbacks: RunCallbacks
     ) -> None:
         """Write an enhanced image as a derived DICOM series, without waiting."""
-        assert not self.isRunning, "one run at a time"
-        self._job = DicomExportJob(
-            volumeNode, sourceFiles, Path(folder), dicomProvenance(volumeNode), self.session.means, callbacks
-        )
-        self._job.start()
+        self.runs.exportDicom(volumeNode, sourceFiles, folder, callbacks)
+
+    def exportSegmentation(
+        self, segmentationNode: Any, sourceFiles: Sequence[str], folder: str | Path, callbacks: RunCallbacks
+    ) -> None:
+        """Write a segmentation, as it is now, as a DICOM segmentation of its projection, without waiting.
+
+        Args:
+            segmentationNode: Of a run.
+            sourceFiles: DICOM files of the projection, such as `dicomFilesOf` finds them.
+            folder: New or empty folder.
+            callbacks: Called on the main thread.
+
+        Raises:
+            MedEnhanceError: The segmentation cannot be exported; nothing was begun.
+        """
+        self.runs.start(lambda means: segmentationTrip(segmentationNode, sourceFiles, Path(folder), means, callbacks))
 
     def _options(self, modelId: str | None, thoracicEnd: str, device: str) -> dict[str, Any]:
-        settings = self.session.settings()
-        return {
-            "model": modelId or None,
-            "thoracic_end": thoracicEnd,
-            "device": settings.device if device == "auto" else device,
-            "precision": settings.precision,
-        }
+        return {**self.runs.options(modelId, device), "thoracic_end": thoracicEnd}
 
 
-class MedEnhanceSpineUltrasoundWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class MedEnhanceSpineUltrasoundWidget(ScriptedLoadableModuleWidget):
     """The panel: connects its sections to the parameters and to the logic."""
 
     def __init__(self, parent: Any = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
         self.logic: MedEnhanceSpineUltrasoundLogic | None = None
 
     def setup(self) -> None:
         """Make the panel; called once, when the module is first opened."""
         ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedEnhanceSpineUltrasound.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.ui = loadPanel(self, "MedEnhanceSpineUltrasound")
         self.logic = MedEnhanceSpineUltrasoundLogic()
+        self.panel = TaskPanel(self.ui, self.logic, PanelEvents(self._onModified, self._onSceneClosing))
+        self.model, self.controls, self.requirements = self.panel.model, self.panel.controls, self.panel.requirements
         self._makeSections()
-        self._connect()
+        self.panel.connectApply(self.onApply)
+        self.ui.saveButton.clicked.connect(self.onSave)
+        self.ui.sampleDataButton.clicked.connect(self.onLoadSample)
+        self.ui.measureAgainButton.clicked.connect(self.onMeasureAgain)
 
     def cleanup(self) -> None:
         """The panel goes for good."""
-        self.requirements.cancel()
-        self.binding.follow(None)
-        self.settings.stop()
+        self.panel.close()
         self.curves.stop()
-        self.logic.session.close()
-        self.removeObservers()
 
     def enter(self) -> None:
-        """The user opens the module; a model may have been added meanwhile."""
-        self.initializeParameterNode()
-        if self.requirements.knownReady and not self.controls.isRunning:
-            self.model.askFor(TASK, self.logic.session.client)
+        """The user opens the module."""
+        self.panel.enter()
 
     def exit(self) -> None:
         """The user goes to another module; a run goes on."""
+        self.panel.exit()
         self.ui.originalButton.setChecked(False)
-
-    def onSceneStartClose(self, _caller: Any, _event: Any) -> None:
-        self.logic.cancel()
-        self.curves.stop()
-        self.setParameterNode(None)
-
-    def onSceneReady(self, _caller: Any, _event: Any) -> None:
-        if self.parent.isEntered:
-            self.initializeParameterNode()
-
-    def initializeParameterNode(self) -> None:
-        """Show the parameters of the scene."""
-        self.setParameterNode(self.logic.getParameterNode())
-
-    def setParameterNode(self, parameterNode: MedEnhanceSpineUltrasoundParameterNode | None) -> None:
-        """Show these parameters; None shows none."""
-        self.binding.follow(parameterNode)
-        if parameterNode is not None:
-            self.model.choose(parameterNode.modelId)
-            self._onParametersModified()
 
     @property
     def _parameterNode(self) -> MedEnhanceSpineUltrasoundParameterNode | None:
-        return self.binding.parameters
+        return self.panel.parameters
 
     def _makeSections(self) -> None:
         ui = self.ui
-        self.binding = ParameterBinding(ui, self._onParametersModified)
-        self.model = ModelSection(ui.modelComboBox, ui.modelCardBrowser, self._onModelChosen)
-        self.model.setModels(self.logic.models().values())
-        self.controls = RunControls(
-            ui.applyButton, ui.progressBar, ui.statusLabel, self.onApply, self.onCancel, self._onRunChanged
-        )
-        self.requirements = RequirementsSection(self.logic.session, self.controls)
+        self.project = ProjectSection(ui, self.panel, self.logic.startProjection, self._onProjected)
         self.overlay = OverlaySection(ui.originalButton, ui.markCheckBox, slicer.mrmlScene)
         self.curves = CurveSection(ui.reportLabel, ui.curveTable, slicer.mrmlScene)
         self.export = ExportSection(
-            ui.exportButton, ui.exportLabel, self.controls, self.logic.exportDicom, self._onFailed
+            ui.exportButton, ui.exportLabel, self.controls, self.logic.exportDicom, self.panel.failed
         )
-        self.settings = SettingsSection(ui, self.logic.session.log, self._onSettingsProblem)
+        self.segmentationExports = {
+            name: ExportSection(button, ui.exportLabel, self.controls, self.logic.exportSegmentation, self.panel.failed)
+            for name, button in ((ORIGINAL, ui.exportOriginalButton), (ENHANCED, ui.exportEnhancedButton))
+        }
 
-    def _connect(self) -> None:
-        scene, events = slicer.mrmlScene, slicer.vtkMRMLScene
-        self.addObserver(scene, events.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(scene, events.EndCloseEvent, self.onSceneReady)
-        # While a scene is read, parameters name nodes that the selectors do not know yet.
-        self.addObserver(scene, events.EndImportEvent, self.onSceneReady)
-        self.addObserver(scene, events.NodeAboutToBeRemovedEvent, self._onNodeAboutToBeRemoved)
-        self.ui.projectButton.clicked.connect(self.onProject)
-        self.ui.saveButton.clicked.connect(self.onSave)
-        self.ui.installButton.clicked.connect(lambda: self.requirements.check(self._onParametersModified))
+    def _onSceneClosing(self) -> None:
+        self.curves.stop()
 
-    @vtk.calldata_type(vtk.VTK_OBJECT)
-    def _onNodeAboutToBeRemoved(self, _caller: Any, _event: Any, node: Any) -> None:
-        """Clear a selector whose node goes: by itself it would take the neighbour, another patient's perhaps."""
-        for selector in (self.ui.volumeSelector, self.ui.inputSelector, self.ui.outputSelector):
-            if selector.currentNode() is node:
-                selector.setCurrentNode(None)
-
-    def _onParametersModified(self) -> None:
-        """Bring what depends on the parameters up to date."""
+    def _onModified(self) -> None:
+        """Bring what depends on the parameters, the model and the run up to date."""
         parameters, ui = self._parameterNode, self.ui
         image = parameters.projection if parameters is not None else None
         output = parameters.outputVolume if parameters is not None else None
@@ -367,14 +405,19 @@ class MedEnhanceSpineUltrasoundWidget(ScriptedLoadableModuleWidget, VTKObservati
         showProblems(ui.inputMessageLabel, [problem] if problem and image is not None else [])
         problem = problem or self._stepsProblem(parameters) or _sameNodeProblem(image, output)
         self.controls.setCanApply(not problem, problem or _("Do the chosen steps on the projection."))
-        self._refreshProjectButton()
-        found = _reportNode(parameters)
+        self.project.refresh()
+        found = resultOf(image, output)
         report = provenanceOf(found)["report"] if found is not None else None
         enhanced = found if found is output else None
         self.curves.show(report, image)
         self.ui.saveButton.setEnabled(report is not None)
+        segmentations = segmentationsOf(image) if image is not None else {}
+        self.ui.measureAgainButton.setEnabled(ORIGINAL in segmentations and not self.controls.isRunning)
         self.overlay.setNodes(image, enhanced, parameters.generated if enhanced is not None else None)
-        self.export.setVolumes(image, enhanced, parameters is not None and parameters.addToDatabase)
+        addToDatabase = parameters is not None and parameters.addToDatabase
+        self.export.setVolumes(image, enhanced, addToDatabase)
+        for name, section in self.segmentationExports.items():
+            section.setVolumes(image, segmentations.get(name), addToDatabase)
 
     def _stepsProblem(self, parameters: Any) -> str:
         if parameters is not None and not (parameters.enhance or parameters.segment or parameters.measure):
@@ -383,105 +426,63 @@ class MedEnhanceSpineUltrasoundWidget(ScriptedLoadableModuleWidget, VTKObservati
             return _("No model for spine ultrasound is at hand; open MedEnhance Models to add one.")
         return ""
 
-    def _onRunChanged(self) -> None:
-        self.export.refresh()
-        self.ui.installButton.setEnabled(not self.controls.isRunning)
-        self._refreshProjectButton()
-
-    def _refreshProjectButton(self) -> None:
-        parameters = self._parameterNode
-        able = parameters is not None and parameters.inputVolume is not None
-        self.ui.projectButton.setEnabled(able and not self.controls.isRunning)
-
-    def _onModelChosen(self, modelId: str) -> None:
-        if self._parameterNode is not None:
-            self._parameterNode.modelId = modelId
-
-    def _onSettingsProblem(self, problem: str) -> None:
-        self.ui.settingsMessageLabel.setText(problem)
-        self.ui.settingsMessageLabel.setVisible(bool(problem))
-
-    def onProject(self) -> None:
-        """Project the volume."""
-        self.requirements.whenReady(self._startProjection)
-
     def onApply(self) -> None:
         """Do the chosen steps."""
-        self.requirements.whenReady(self._start)
+        self.panel.run(self._start, needed="projection")
 
-    def onCancel(self) -> None:
-        """Stop whatever goes on."""
-        if not self.requirements.cancel():
-            self.logic.cancel()
-
-    def _callbacks(self, finished: Callable[[dict[str, Any], dict[str, Any]], None]) -> JobCallbacks:
-        return JobCallbacks(
-            progress=self.controls.progress,
-            warning=self.controls.warn,
-            finished=finished,
-            failed=self._onFailed,
-            cancelled=self.controls.cancelled,
-        )
-
-    def _startProjection(self) -> None:
-        parameters = self._parameterNode
-        if parameters is None or parameters.inputVolume is None:  # went while the interpreter was checked
-            self.controls.cancelled()
-            return
-        self.controls.begin()
-        axes = None if parameters.axes == AS_STATED else parameters.axes
-        self.logic.startProjection(parameters.inputVolume, self._callbacks(self._onProjected), axes)
-
-    def _onProjected(self, nodes: dict[str, Any], result: dict[str, Any]) -> None:
-        depths = ", ".join(f"{depth:.0f}" for depth in result["depths_mm"])
-        self.controls.succeeded(_("Projected at {depths} mm below the skin.").format(depths=depths))
+    def _onProjected(self, projections: list[Any]) -> None:
         if self._parameterNode is not None:
-            middle = list(nodes.values())[len(nodes) // 2]
+            middle = projections[len(projections) // 2]
             with slicer.util.NodeModify(self._parameterNode.parameterNode):
                 self._parameterNode.projection = middle
                 self._parameterNode.outputVolume = None
             slicer.util.setSliceViewerLayers(background=middle, foreground=None, label=None, fit=True)
 
-    def _start(self) -> None:
-        parameters = self._parameterNode
-        if parameters is None or parameters.projection is None:  # went while the interpreter was checked
-            self.controls.cancelled()
-            return
-        self.controls.begin()
-        try:
-            self.logic.start(
-                parameters.projection,
-                self._callbacks(self._onFinished),
-                outputVolume=parameters.outputVolume,
-                modelId=self.model.modelId,
-                steps=stepsOf(parameters.enhance, parameters.segment, parameters.measure),
-                pixelMm=parameters.pixelMm,
-                thoracicEnd=parameters.thoracicEnd,
-            )
-        except MedEnhanceError as error:
-            self._onFailed(WorkerFailure(error.kind, error.message, error.hint))
+    def _start(self, parameters: MedEnhanceSpineUltrasoundParameterNode) -> None:
+        self.logic.start(
+            parameters.projection,
+            self.panel.callbacks(self._onFinished),
+            outputVolume=parameters.outputVolume,
+            modelId=self.model.modelId,
+            steps=stepsOf(parameters.enhance, parameters.segment, parameters.measure),
+            pixelMm=parameters.pixelMm,
+            thoracicEnd=parameters.thoracicEnd,
+        )
 
     def _onFinished(self, nodes: dict[str, Any], result: dict[str, Any]) -> None:
-        run = result["report"]["run"]
-        self.model.rememberSeconds(run["model_id"], run["seconds"])
-        self.controls.succeeded(_("Done in {seconds:.1f} s on {device} ({precision}).").format(**run))
+        self.panel.doneIn(result["report"]["run"])
         if self._parameterNode is None:  # the scene was closed meanwhile
             return
         with slicer.util.NodeModify(self._parameterNode.parameterNode):
             # Without one, that of an earlier run does not belong to these lines.
             self._parameterNode.outputVolume = nodes.get("output")
             self._parameterNode.generated = nodes.get("generated")
-        self._onParametersModified()
+        self._onModified()
         self.overlay.show()
 
-    def _onFailed(self, failure: WorkerFailure) -> None:
-        if failure.kind == "worker-start":
-            self.requirements.forget()
-        self.controls.failed(failure)
+    def onMeasureAgain(self) -> None:
+        """Measure the segmentations as they are now."""
+        self.panel.run(self._startMeasuring, needed="projection")
+
+    def _startMeasuring(self, parameters: MedEnhanceSpineUltrasoundParameterNode) -> None:
+        callbacks = self.panel.runCallbacks(self._onMeasured)
+        self.logic.startMeasuring(parameters.projection, callbacks, parameters.thoracicEnd)
+
+    def _onMeasured(self, _report: dict[str, Any]) -> None:
+        self.controls.succeeded(_("The segmentations were measured as they are now."))
+
+    def onLoadSample(self) -> None:
+        """Load the built-in projection and choose it."""
+        projection = loadSpineSample()
+        with slicer.util.NodeModify(self._parameterNode.parameterNode):
+            self._parameterNode.projection = projection
+            self._parameterNode.pixelMm = 0.0
+            self._parameterNode.outputVolume = None
 
     def onSave(self) -> None:
         """Write the table or the report to a file that the user names."""
-        found = _reportNode(self._parameterNode)
+        parameters = self._parameterNode
+        found = resultOf(parameters.projection, parameters.outputVolume) if parameters is not None else None
         path = qt.QFileDialog.getSaveFileName(
             None, _("Save the curves"), "curves.csv", _("Table (*.csv);;Report (*.json)")
         )
@@ -490,20 +491,11 @@ class MedEnhanceSpineUltrasoundWidget(ScriptedLoadableModuleWidget, VTKObservati
         try:
             writeReport(provenanceOf(found)["report"], Path(path), self.curves.rows(), headings())
         except MedEnhanceError as error:
-            self._onFailed(WorkerFailure(error.kind, error.message, error.hint))
+            self.panel.refuse(error)
 
 
-def _reportNode(parameters: Any) -> Any:
-    """The node whose report belongs to the chosen projection: the enhanced image, else its segmentation."""
-    image = parameters.projection if parameters is not None else None
-    if image is None:
-        return None
-    segmentations = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-    for node in (parameters.outputVolume, *reversed(segmentations)):
-        provenance = provenanceOf(node)
-        if provenance is not None and provenance["input"] is image and provenance["report"] is not None:
-            return node
-    return None
+def _projectionOptions(axes: str | None, calibration: str | Path | None) -> dict[str, Any]:
+    return {"axes": axes, "image_to_probe": None if calibration is None else str(calibration)}
 
 
 def _sameNodeProblem(image: Any, output: Any) -> str:
@@ -513,7 +505,7 @@ def _sameNodeProblem(image: Any, output: Any) -> str:
 
 
 class MedEnhanceSpineUltrasoundTest(ScriptedLoadableModuleTest):
-    """Runs in Slicer, on a drawn projection; also under CTest."""
+    """Runs in Slicer, on the built-in projection; also under CTest."""
 
     def runTest(self) -> None:
         """Run all."""
@@ -529,7 +521,7 @@ class MedEnhanceSpineUltrasoundTest(ScriptedLoadableModuleTest):
         """Lines give the angle that they were drawn with, and another one after one was dragged."""
         from MedEnhanceLib.CurveLines import CurveLines, addCurveLines
 
-        image = drawnProjection()
+        image = loadSpineSample()
         upper = {"level": "T5", "left": [40.0, 20.0], "right": [40.0, 80.0]}
         lower = {"level": "L1", "left": [120.0, 20.0], "right": [180.0, 80.0]}
         lines = addCurveLines(slicer.mrmlScene, image, [{"lines": [upper, lower]}])
@@ -545,7 +537,7 @@ class MedEnhanceSpineUltrasoundTest(ScriptedLoadableModuleTest):
         """The panel takes a projection, and says what is missing where no model is at hand."""
         slicer.util.selectModule("MedEnhanceSpineUltrasound")
         widget = slicer.modules.MedEnhanceSpineUltrasoundWidget
-        widget.logic.getParameterNode().projection = drawnProjection()
+        widget.onLoadSample()
         slicer.app.processEvents()
         self.assertEqual(widget.ui.applyButton.enabled, bool(widget.logic.models()))
         if widget.logic.models():
@@ -553,23 +545,3 @@ class MedEnhanceSpineUltrasoundTest(ScriptedLoadableModuleTest):
             waitFor(lambda: not widget.controls.isRunning)
             self.assertIsNotNone(widget.logic.getParameterNode().outputVolume, widget.ui.statusLabel.text)
         self.delayDisplay("The panel was tried.")
-
-
-def drawnProjection() -> Any:
-    """A coronal slice of noise with half-millimetre pixels."""
-    import numpy as np
-
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Drawn projection")
-    image = np.random.default_rng(0).integers(60, 200, (1, 400, 160), dtype=np.uint8)
-    slicer.util.updateVolumeFromArray(node, image)
-    node.SetSpacing(0.4, 0.4, 10.0)
-    node.SetIJKToRASDirections(1, 0, 0, 0, 0, 1, 0, -1, 0)
-    return node
-
-
-def waitFor(condition: Callable[[], bool], limitS: float = 120.0) -> None:
-    """Let Slicer work until a condition holds."""
-    until = time.monotonic() + limitS
-    while not condition() and time.monotonic() < until:
-        slicer.app.processEvents()
-        time.sleep(0.01)

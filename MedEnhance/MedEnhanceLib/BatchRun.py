@@ -29,6 +29,9 @@ from MedEnhanceLib.WorkerFailures import WORKER_START
 TABLE = "medenhance_batch.csv"
 # Not the fault of one input: the next one would fail in the same way.
 COMMON_KINDS = ("bad-option", "model-unknown", "weights-missing", "device-unavailable", WORKER_START)
+_ENDINGS = (
+    ".nii.gz", ".nii", ".nrrd", ".igs.mha", ".mha", ".mhd", ".dcm", ".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg",
+)  # fmt: skip
 _LONGEST_NAME = 100  # of an output, in bytes; file systems take 255, and endings come behind
 
 
@@ -59,12 +62,14 @@ class BatchRequest:
 
     Attributes:
         task: Of the worker, such as "denoise-ct".
-        inputs: Volume nodes, and paths of DICOM folders or volume files.
+        inputs: Volume nodes, and paths of DICOM folders or files.
         outputFolder: Made if needed.
         options: Options of every request.
         suffix: What the results' names end with, before ".nrrd".
         temporaryFolder: Where nodes are written for the worker.
         told: Called with each row as soon as it is known.
+        asFolder: Each result is a folder, with its report in it, instead of a file.
+        optionsOf: Further options of one input; raises MedEnhanceError for one that is unsuitable.
     """
 
     task: str
@@ -74,6 +79,13 @@ class BatchRequest:
     suffix: str
     temporaryFolder: str
     told: Callable[[BatchRow], object] = lambda _row: None
+    asFolder: bool = False
+    optionsOf: Callable[[Any], dict[str, Any]] = lambda _one: {}
+
+    def outputOf(self, name: str) -> Path:
+        """The result of that name."""
+        ending = "" if self.asFolder else ".nrrd"
+        return self.outputFolder.absolute() / f"{name}{self.suffix}{ending}"
 
 
 def runBatch(client: WorkerClient, request: BatchRequest) -> list[BatchRow]:
@@ -97,7 +109,7 @@ def runBatch(client: WorkerClient, request: BatchRequest) -> list[BatchRow]:
     names = _uniqueNames([_nameOf(one) for one in request.inputs])
     try:
         for name, one in zip(names, request.inputs, strict=True):
-            rows.append(_row(client, request, state, one, name, folder / f"{name}{request.suffix}.nrrd"))
+            rows.append(_row(client, request, state, one, name, request.outputOf(name)))
             request.told(rows[-1])
     finally:
         _writeTable(rows, folder / TABLE)
@@ -118,22 +130,44 @@ def _row(client: WorkerClient, request: BatchRequest, state: Any, one: Any, name
 
 def _do(client: WorkerClient, request: BatchRequest, state: Any, one: Any, output: Path) -> str:
     """Do one input, unless it is done already; the row's status."""
-    report = output.with_suffix(".json")
     with _asFile(one, request.temporaryFolder) as path:
-        fingerprint = _fingerprint(one, path, request)
+        options = {**request.options, **request.optionsOf(one)}
+        fingerprint = _fingerprint(one, path, request, options)
         record = state.record_of(output)
         if record is not None and record.done and record.fingerprint == fingerprint and output.exists():
             return "skipped"
-        _refuseForeign(state, (report, output))
-        state.begin([report, output], fingerprint)
-        payload = {"input": str(path), "output": str(output), "options": {**request.options, "report": str(report)}}
+        outputs = [output]
+        if not request.asFolder:
+            outputs.insert(0, output.with_suffix(".json"))
+            options["report"] = str(outputs[0])
+        _refuseForeign(state, outputs)
+        state.begin(outputs, fingerprint)
         try:
-            ask(client, request.task, payload)
+            with _setAside(output if request.asFolder else None):
+                ask(client, request.task, {"input": str(path), "output": str(output), "options": options})
         except MedEnhanceError:
-            state.give_up([report, output])
+            state.give_up(outputs)
             raise
     state.finish(output, fingerprint, {})
     return "done"
+
+
+@contextmanager
+def _setAside(folder: Path | None) -> Iterator[None]:
+    """Have a result of an earlier batch out of the way: it comes back when there is no new one. None: nothing to do."""
+    if folder is None or not folder.exists():
+        yield
+        return
+    aside = folder.with_name(f".{folder.name}.before")
+    shutil.rmtree(aside, ignore_errors=True)
+    folder.rename(aside)
+    try:
+        yield
+    finally:
+        if folder.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.rename(folder)
 
 
 def _refuseForeign(state: Any, outputs: Sequence[Path]) -> None:
@@ -162,11 +196,11 @@ def _asFile(one: Any, temporaryFolder: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fingerprint(one: Any, path: Path, request: BatchRequest) -> str:
+def _fingerprint(one: Any, path: Path, request: BatchRequest, options: dict[str, Any]) -> str:
     """Of all that the result depends on: the input, the model and the options."""
     from medenhance.batch.state import fingerprint
 
-    settings = {"task": request.task, "options": request.options, "weights": _weights(request)}
+    settings = {"task": request.task, "options": options, "weights": _weights(request)}
     if isinstance(one, (str, Path)):
         return fingerprint(_filesOf(path), path.parent, settings)
     return fingerprint([], path.parent, {**settings, "voxels": _digest(path)})
@@ -206,9 +240,10 @@ def _sourceOf(one: Any) -> str:
 def _nameOf(one: Any) -> str:
     """A name for its outputs, which every file system takes."""
     name = Path(one).absolute().name if isinstance(one, (str, Path)) else _sourceOf(one)
-    for ending in (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".dcm"):
+    for ending in _ENDINGS:
         if name.lower().endswith(ending):
             name = name[: -len(ending)]
+            break
     # Letters of any script stay.
     name = "".join("_" if c in '<>:"/\\|?*' or ord(c) < 32 else c for c in name)
     return name.encode("utf-8", "replace")[:_LONGEST_NAME].decode("utf-8", "ignore").strip(" .") or "volume"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from medenhance.errors import Cancelled, MedEnhanceError
-from MedEnhanceLib.RoundTrip import Means
-from MedEnhanceLib.VolumeJob import JobCallbacks, JobRequest, VolumeJob
+from MedEnhanceLib.FileTrip import Means
+from MedEnhanceLib.VolumeJob import JobCallbacks
 from MedEnhanceLib.WorkerClient import RunCallbacks, WorkerClient, WorkerFailure
 
 
@@ -38,6 +38,9 @@ class _Outcome:
         self.value: Any = None
         self.error: MedEnhanceError | None = None
 
+    def finished(self, result: dict[str, Any]) -> None:
+        self.value = result
+
     def failed(self, failure: WorkerFailure) -> None:
         self.error = MedEnhanceError(failure.kind, failure.message, failure.hint)  # type: ignore[arg-type]
 
@@ -58,24 +61,13 @@ class Job(Protocol):
 
     def start(self) -> None: ...
 
+    def cancel(self) -> None: ...
+
     def wait(self) -> None: ...
 
 
-def runJob(request: JobRequest, client: WorkerClient, temporaryFolder: str, progress: Any = None) -> dict[str, Any]:
-    """Do a volume job and return the worker's result.
-
-    Raises:
-        MedEnhanceError: It failed or was cancelled; the scene is as it was.
-    """
-
-    def make(means: Means, callbacks: JobCallbacks) -> VolumeJob:
-        return VolumeJob(request, means, callbacks)
-
-    return runBlocking(make, client, temporaryFolder, progress)[1]
-
-
 def runBlocking(
-    make: Callable[[Means, JobCallbacks], Job], client: WorkerClient, temporaryFolder: str, progress: Any = None
+    make: Callable[[Means, JobCallbacks], Job], client: WorkerClient, temporaryFolder: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Do a job and return its nodes by name, and the worker's result.
 
@@ -83,7 +75,6 @@ def runBlocking(
         make: Makes the job.
         client: The worker.
         temporaryFolder: Where files go meanwhile.
-        progress: As in `JobCallbacks`.
 
     Raises:
         MedEnhanceError: It failed or was cancelled; the scene is as it was.
@@ -94,9 +85,17 @@ def runBlocking(
         outcome.value = nodes, result
 
     callbacks = JobCallbacks(finished=finished, failed=outcome.failed, cancelled=outcome.cancelled)
-    if progress is not None:
-        callbacks.progress = progress
-    job = make(Means(client, BlockingPump(), temporaryFolder), callbacks)
+    return _done(make(Means(client, BlockingPump(), temporaryFolder), callbacks), outcome)
+
+
+def resultOf(make: Callable[[Means, RunCallbacks], Job], client: WorkerClient, temporaryFolder: str) -> dict[str, Any]:
+    """The same for a job that makes no nodes: the worker's result."""
+    outcome = _Outcome()
+    callbacks = RunCallbacks(finished=outcome.finished, failed=outcome.failed, cancelled=outcome.cancelled)
+    return _done(make(Means(client, BlockingPump(), temporaryFolder), callbacks), outcome)
+
+
+def _done(job: Job, outcome: _Outcome) -> Any:
     job.start()
     _waitFor(job)
     return outcome.get()
@@ -109,11 +108,7 @@ def ask(client: WorkerClient, task: str, payload: dict[str, Any], warning: Any =
         MedEnhanceError: It failed or was cancelled.
     """
     outcome = _Outcome()
-
-    def finished(result: dict[str, Any]) -> None:
-        outcome.value = result
-
-    callbacks = RunCallbacks(finished=finished, failed=outcome.failed, cancelled=outcome.cancelled)
+    callbacks = RunCallbacks(finished=outcome.finished, failed=outcome.failed, cancelled=outcome.cancelled)
     if warning is not None:
         callbacks.warning = warning
     _waitFor(client.submit(task, payload, callbacks))

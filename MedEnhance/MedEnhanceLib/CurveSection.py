@@ -1,7 +1,12 @@
-"""The table of curves: angles of both images, their difference, and the angle of the lines as they lie now."""
+"""The table of curves: angles of both images, their difference, and the angle of the lines as they lie now.
+
+Saved, it has a column for each; in the panel, which is narrow, a cell holds several lines.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -10,6 +15,8 @@ from slicer.i18n import tr as _
 
 from MedEnhanceLib.CurveLines import CurveLines
 from MedEnhanceLib.TrustSection import fillTable
+
+TRUTH = "MedEnhance.TrueCurves"  # attribute of a simulated projection
 
 
 class CurveSection:
@@ -34,7 +41,7 @@ class CurveSection:
         self._report = report
         spacing = None if report is None or report["spacing_mm"] is None else tuple(report["spacing_mm"])
         self._lines.follow(imageNode if report is not None else None, spacing)
-        self._label.setText(self._emptyText if report is None else _verdict(report))
+        self._label.setText(self._emptyText if report is None else _verdict(report) + _truthText(imageNode))
         self._fill()
 
     def stop(self) -> None:
@@ -42,22 +49,33 @@ class CurveSection:
         self._lines.follow(None, None)
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The table as it is now, without headings."""
+        """The table that is saved, as it is now, without headings."""
         return [] if self._report is None else curveRows(self._report, self._lines.angles())
 
     def _fill(self) -> None:
-        rows = self.rows()
-        # In two lines a cell, the table fits into Slicer's narrow panel.
-        folded = [tuple(text.replace(" (", "\n(").replace(", ", ",\n") for text in row) for row in rows]
-        fillTable(self._table, [text.replace(" ", "\n", 1) for text in headings()] if rows else [], folded)
+        rows = [_folded(row) for row in self.rows()]
+        fillTable(self._table, _foldedHeadings() if rows else [], rows)
         self._table.setVisible(bool(rows))
 
 
 def headings() -> list[str]:
-    """Of the table."""
+    """Of the table that is saved."""
     return [
         _("Curve (levels assumed)"), _("Convex"), _("Original"), _("Enhanced"), _("Difference"), _("Lines now"),
     ]  # fmt: skip
+
+
+def _foldedHeadings() -> list[str]:
+    return [_("Curve (levels\nassumed)"), _("Original"), _("Enhanced"), _("Lines\nnow")]
+
+
+def _folded(row: tuple[str, ...]) -> tuple[str, ...]:
+    """A row as the panel shows it."""
+    name, side, original, enhanced, apart, now = row
+    curve = _("{name}, convex {side}").format(name=name, side=side).replace(", ", ",\n")
+    if apart != "-":
+        enhanced = f"{enhanced}\n{apart}"
+    return curve, original.replace(" (", "\n("), enhanced.replace(" (", "\n("), now
 
 
 def curvePairs(report: dict[str, Any]) -> list[tuple[dict[str, Any] | None, dict[str, Any] | None, float | None]]:
@@ -85,15 +103,26 @@ def curveRows(report: dict[str, Any], angles: dict[int, float]) -> list[tuple[st
         side = _("left") if shown["side"] == "left" else _("right")
         apart = "-" if difference is None else f"{difference:+.1f}°"
         now = f"{angles[number]:.1f}°" if number in angles else "-"
-        rows.append((name, side, _angle(original), _angle(enhanced), apart, now))
+        rows.append((name, side, _angle(original), _angle(enhanced, report["unsupported_levels"]), apart, now))
     return rows
 
 
-def _angle(curve: dict[str, Any] | None) -> str:
+def _angle(curve: dict[str, Any] | None, unsupported: Sequence[str] = ()) -> str:
+    """An angle with its interval; marked where an end level rests on something that no original depth shows."""
     if curve is None:
         return "-"
     low, high = curve["interval_deg"]
-    return _("{angle:.1f}° ({low:.1f} to {high:.1f})").format(angle=curve["angle_deg"], low=low, high=high)
+    text = _("{angle:.1f}° ({low:.1f} to {high:.1f})").format(angle=curve["angle_deg"], low=low, high=high)
+    return f"⚠ {text}" if {curve["upper"], curve["lower"]} & set(unsupported) else text
+
+
+def _truthText(imageNode: Any) -> str:
+    """What is true about a simulated back; empty for any other."""
+    known = imageNode.GetAttribute(TRUTH)
+    if known is None:
+        return ""
+    curves = ", ".join("{upper} to {lower} {angle_deg:.1f}° {side}".format(**curve) for curve in json.loads(known))
+    return f"<p>{escape(_('Simulated; its true curves: {curves}.').format(curves=curves))}</p>"
 
 
 def _verdict(report: dict[str, Any]) -> str:

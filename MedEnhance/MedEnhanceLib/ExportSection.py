@@ -1,4 +1,4 @@
-"""Writes the denoised volume as a derived DICOM series into a folder that the user chooses."""
+"""Writes a result as DICOM into a new folder below one that the user chooses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from MedEnhanceLib.DicomExportJob import newFolder
+from medenhance.errors import MedEnhanceError
+from MedEnhanceLib.DicomExport import newFolder
 from MedEnhanceLib.DicomSource import dicomFilesOf
 from MedEnhanceLib.RunControls import RunControls
 from MedEnhanceLib.WorkerClient import RunCallbacks, WorkerFailure
@@ -25,7 +26,8 @@ class ExportSection:
         button: QPushButton.
         label: QLabel for the outcome.
         controls: Show what goes on.
-        export: Begins an export: volume node, DICOM files of the input, new folder, callbacks.
+        export: Begins an export: node of the result, DICOM files of the input, new folder, callbacks; what it raises
+            for the user is shown.
         failed: Called with what went wrong.
     """
 
@@ -68,7 +70,10 @@ class ExportSection:
             return
         folder = newFolder(Path(parent), self._output.GetName())
         self._controls.begin()
-        self._export(self._output, files, folder, self._callbacks(folder))
+        try:
+            self._export(self._output, files, folder, self._callbacks(folder))
+        except MedEnhanceError as error:
+            self._failed(WorkerFailure(error.kind, error.message, error.hint))
 
     def _callbacks(self, folder: Path) -> RunCallbacks:
         return RunCallbacks(

@@ -12,7 +12,6 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
-from medenhance import __version__
 from medenhance.errors import MedEnhanceError
 from MedEnhanceLib.Settings import WorkerSettings
 from MedEnhanceLib.WorkerTransport import WorkerCommand
@@ -156,21 +155,6 @@ def _versionProblem(path: str, words: list[str]) -> str:
             path=path, found=".".join(words), oldest=oldest
         )
     return ""
-
-
-def otherVersionProblem(hello: Mapping[str, object]) -> str:
-    """Whether the worker runs another MedEnhance than this process sees, in plain words, or an empty string.
-
-    Args:
-        hello: Result of the worker's "hello".
-    """
-    found = hello.get("version")
-    if found == __version__:
-        return ""
-    return _(
-        "The worker runs MedEnhance {worker}, and Slicer sees {here}: another copy is installed in Slicer's Python. "
-        "Uninstall it with slicer.util.pip_uninstall('medenhance') and restart Slicer."
-    ).format(worker=found, here=__version__)
 
 
 def otherCopyProblem() -> str:

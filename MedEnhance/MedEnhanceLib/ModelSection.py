@@ -40,12 +40,13 @@ class ModelSection:
         self._filling = False
         self.choose(self._wanted)
 
-    def askFor(self, task: str, client: WorkerClient) -> None:
-        """Have the worker list the models for a task, added and downloaded ones too, and offer them."""
+    def askFor(self, task: str, client: WorkerClient, offered: Callable[[], None]) -> None:
+        """Have the worker list the models for a task, added and downloaded ones too, offer them, and make a call."""
 
         def offer(result: dict[str, Any]) -> None:
             installed = [model.entry for model in listedModels(result) if model.installed != "available"]
             self.setModels(entry for entry in installed if entry.task == task)
+            offered()
 
         client.submit("models", {}, RunCallbacks(finished=offer))
 

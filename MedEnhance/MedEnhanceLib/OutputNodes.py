@@ -23,6 +23,13 @@ def newOutputNode(scene: Any, inputNode: Any, suffix: str, className: str = "") 
     return scene.AddNewNodeByClass(className or inputNode.GetClassName(), name)
 
 
+def removeWithDisplay(scene: Any, node: Any) -> None:
+    """Remove a node that is of no more use; the scene keeps its display nodes otherwise."""
+    for n in reversed(range(node.GetNumberOfDisplayNodes())):
+        scene.RemoveNode(node.GetNthDisplayNode(n))
+    scene.RemoveNode(node)
+
+
 def placeBeside(scene: Any, shNode: Any, inputNode: Any, outputNode: Any) -> None:
     """Put the output below the same study or folder as the input, right after it.
 

@@ -43,7 +43,7 @@ REQUIREMENTS = (
     Requirement("SimpleITK", "2.3", 55),
     Requirement("safetensors", "0.4", 1),
     Requirement("pydicom", "3.0", 3),
-    Requirement("highdicom", "0.23", 5),
+    Requirement("highdicom", "0.28", 5),
     Requirement("scipy", "1.11", 40),
     Requirement("tyro", "0.9", 3),
     Requirement("tqdm", "4.66", 1),

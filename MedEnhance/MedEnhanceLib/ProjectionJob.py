@@ -1,24 +1,24 @@
-"""A 3D ultrasound volume of the back through the worker, and its coronal projections into the scene."""
+"""A 3D ultrasound volume or a tracked recording of the back through the worker, and its projections into the scene."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
+import json
 from pathlib import Path
 from typing import Any
 
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
+from MedEnhanceLib.FileTrip import FileCallbacks, FileTrip, Means, Steps, TripSteps
 from MedEnhanceLib.OutputNodes import placeBeside
-from MedEnhanceLib.RoundTrip import Cancellable, Means, failureOf
 from MedEnhanceLib.SceneWatch import SceneWatch
 from MedEnhanceLib.VolumeBridge import exportSteps
 from MedEnhanceLib.VolumeJob import JobCallbacks, reraise, subjectHierarchy
-from MedEnhanceLib.WorkerClient import RunCallbacks, WorkerFailure, WorkerRun
+from MedEnhanceLib.WorkerClient import WorkerFailure
 
 TASK = "project-vpi"
+_REGION = "region.mrk.json"
 DEPTH_ROLE, DEPTH_MM = "MedEnhance.Depth", "MedEnhance.vpi.depth_mm"
 
 
@@ -29,108 +29,124 @@ def otherDepths(imageNode: Any) -> list[Any]:
     return [node for node in nodes if node is not None and node.GetImageData() is not None]
 
 
+def writeRegion(regionNode: Any, volumeNode: Any, path: Path) -> None:
+    """Write a ROI as Slicer does, in the frame that the volume is written in: without the volume's own transform.
+
+    Args:
+        regionNode: ROI.
+        volumeNode: The volume; None for a recording, whose frame is the world.
+        path: A .mrk.json file.
+    """
+    matrix, toFrame = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+    frame = None if volumeNode is None else volumeNode.GetParentTransformNode()
+    slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(regionNode.GetParentTransformNode(), frame, toFrame)
+    vtk.vtkMatrix4x4.Multiply4x4(toFrame, regionNode.GetObjectToNodeMatrix(), matrix)
+    rotation = [matrix.GetElement(row, column) for row in range(3) for column in range(3)]
+    center = [matrix.GetElement(row, 3) for row in range(3)]
+    markup = {"type": "ROI", "coordinateSystem": "RAS", "center": center, "orientation": rotation}
+    text = json.dumps({"markups": [{**markup, "size": list(regionNode.GetSize())}]})
+    path.write_text(text, encoding="utf-8")
+
+
 class ProjectionJob:
     """Projects one volume; exactly one of finished, failed and cancelled is called, once.
 
     `finished` gets the projections by "1", "2" ..., superficial first. Nothing in the scene changes before.
 
     Args:
-        volumeNode: The volume.
+        source: The volume's node, or the path of a tracked recording.
         options: Of the worker's task "project-vpi".
+        means: Worker, pump and folder.
+        callbacks: Are told how it goes.
+        regionNode: ROI whose axes are the patient's right, front and head; None takes those of the options.
     """
 
-    def __init__(self, volumeNode: Any, options: dict[str, Any], means: Means, callbacks: JobCallbacks) -> None:
-        self._volumeNode, self._options, self._means, self._callbacks = volumeNode, options, means, callbacks
-        self._scene = volumeNode.GetScene()
-        self._watch = SceneWatch(self._scene, [volumeNode], callbacks.warning, self.cancel)
-        self._folder: Path | None = None
-        self._pumpRun: Cancellable | None = None
-        self._workerRun: WorkerRun | None = None
-        self.isActive = False
+    def __init__(
+        self, source: Any, options: dict[str, Any], means: Means, callbacks: JobCallbacks, regionNode: Any = None
+    ) -> None:
+        self._volumeNode = None if isinstance(source, (str, Path)) else source
+        self._recording = Path(source) if self._volumeNode is None else None
+        self._options, self._means, self._callbacks, self._regionNode = options, means, callbacks, regionNode
+        self._scene = slicer.mrmlScene if self._volumeNode is None else self._volumeNode.GetScene()
+        self._watch = SceneWatch(self._scene, [self._volumeNode, regionNode], callbacks.warning, self.cancel)
+        self._read: list[Any] = []
+        self._isTelling = False
+        told = FileCallbacks(callbacks.progress, callbacks.warning, self._publish, self._failed, self._cancelled)
+        self._trip = FileTrip(TASK, TripSteps(self._write, self._payload, self._readBack), means, told)
+
+    @property
+    def isActive(self) -> bool:
+        """Its end has not been told yet."""
+        return self._trip.isActive or self._isTelling
 
     def start(self) -> None:
         """Begin; the callbacks tell the rest."""
-        self.isActive = True
         self._watch.start()
-        self._pumpRun = self._means.pump.run(self._writeSteps(), self._send, self._failedHere)
+        self._trip.start()
 
     def cancel(self) -> None:
         """Stop; `cancelled` is called within two seconds."""
-        if self._workerRun is not None and self._workerRun.isActive:
-            self._workerRun.cancel()
-        elif self.isActive:
-            if self._pumpRun is not None:
-                self._pumpRun.cancel()
-            self._end(self._callbacks.cancelled)
+        self._trip.cancel()
 
     def wait(self) -> None:
         """Block until the end, for callers whose pump does not wait for an event loop."""
-        while self.isActive and self._workerRun is not None:
-            self._workerRun.wait(0.1)
+        self._trip.wait()
 
-    def _writeSteps(self) -> Iterator[float]:
-        self._folder = Path(tempfile.mkdtemp(prefix="medenhance-", dir=self._means.temporaryFolder))
-        yield from exportSteps(self._volumeNode, self._folder / "input.nrrd", "US")
+    def _write(self, folder: Path) -> Steps:
+        if self._regionNode is not None:
+            writeRegion(self._regionNode, self._volumeNode, folder / _REGION)
+        if self._volumeNode is not None:
+            yield from exportSteps(self._volumeNode, folder / "input.nrrd", "US")
 
-    def _send(self) -> None:
-        assert self._folder is not None
-        payload = {
-            "input": str(self._folder / "input.nrrd"),
-            "output": str(self._folder / "projections"),
-            "options": self._options,
-        }
-        callbacks = RunCallbacks(
-            progress=self._callbacks.progress,
-            warning=self._callbacks.warning,
-            finished=self._publish,
-            failed=self._failed,
-            cancelled=lambda: self._end(self._callbacks.cancelled),
-        )
-        self._workerRun = self._means.client.submit(TASK, payload, callbacks)
+    def _payload(self, folder: Path) -> dict[str, Any]:
+        options = self._options if self._regionNode is None else {**self._options, "roi": str(folder / _REGION)}
+        source = self._recording or folder / "input.nrrd"
+        return {"input": str(source), "output": str(folder / "projections"), "options": options}
+
+    def _readBack(self, folder: Path, result: dict[str, Any]) -> Steps:
+        for number, (name, depthMm) in enumerate(zip(result["files"], result["depths_mm"], strict=True), start=1):
+            self._read.append(self._projection(folder / "projections" / name, number, depthMm))
+            yield None
+
+    def _projection(self, path: Path, number: int, depthMm: float) -> Any:
+        """A projection as a node of no scene; read by Slicer itself, since it lies on a grid of its own."""
+        node, storage = slicer.vtkMRMLScalarVolumeNode(), slicer.vtkMRMLNRRDStorageNode()
+        storage.SetFileName(str(path))
+        if not storage.ReadData(node):
+            raise OSError(_("{path} cannot be read.").format(path=path))
+        name = self._volumeNode.GetName() if self._recording is None else self._recording.name.split(".")[0]
+        text = _("{name} depth {n} ({mm:.0f} mm)").format(name=name, n=number, mm=depthMm)
+        node.SetName(self._scene.GenerateUniqueName(text))
+        node.SetAttribute(DEPTH_MM, str(depthMm))
+        return node
 
     def _publish(self, result: dict[str, Any]) -> None:
-        assert self._folder is not None
-        nodes: dict[str, Any] = {}
-        try:
-            for number, (name, depthMm) in enumerate(zip(result["files"], result["depths_mm"], strict=True), start=1):
-                nodes[str(number)] = self._load(self._folder / "projections" / name, number, depthMm)
-        except Exception as error:
-            for node in nodes.values():
-                self._scene.RemoveNode(node)
-            self._failedHere(error)
-            return
+        """Give the projections to the scene, all at once."""
+        self._watch.stop()
+        nodes = {str(number): self._scene.AddNode(node) for number, node in enumerate(self._read, start=1)}
         for node in nodes.values():
+            node.CreateDefaultDisplayNodes()
+            if self._volumeNode is not None:
+                node.SetAndObserveTransformNodeID(self._volumeNode.GetTransformNodeID())
+                placeBeside(self._scene, subjectHierarchy(self._scene), self._volumeNode, node)
             for other in nodes.values():
                 if other is not node:
                     node.AddNodeReferenceID(DEPTH_ROLE, other.GetID())
         # A turn of its own, as those who are told have work to do.
-        self._means.pump.run(iter(()), lambda: self._end(lambda: self._callbacks.finished(nodes, result)), reraise)
+        self._isTelling = True
+        self._means.pump.run(iter(()), lambda: self._tell(nodes, result), reraise)
 
-    def _load(self, path: Path, number: int, depthMm: float) -> Any:
-        """A projection as a node; read by Slicer itself, since it lies on a grid of its own."""
-        text = _("{name} depth {n} ({mm:.0f} mm)").format(name=self._volumeNode.GetName(), n=number, mm=depthMm)
-        node = self._scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", self._scene.GenerateUniqueName(text))
-        storage = slicer.vtkMRMLNRRDStorageNode()
-        storage.SetFileName(str(path))
-        if not storage.ReadData(node):
-            self._scene.RemoveNode(node)
-            raise OSError(_("{path} cannot be read.").format(path=path))
-        node.SetAttribute(DEPTH_MM, str(depthMm))
-        node.SetAndObserveTransformNodeID(self._volumeNode.GetTransformNodeID())
-        node.CreateDefaultDisplayNodes()
-        placeBeside(self._scene, subjectHierarchy(self._scene), self._volumeNode, node)
-        return node
-
-    def _failedHere(self, error: Exception) -> None:
-        self._failed(failureOf(error, Path(self._means.temporaryFolder)))
+    def _tell(self, nodes: dict[str, Any], result: dict[str, Any]) -> None:
+        self._isTelling = False
+        if all(node.GetScene() is self._scene for node in nodes.values()):
+            self._callbacks.finished(nodes, result)
+        else:  # deleted since
+            self._callbacks.cancelled()
 
     def _failed(self, failure: WorkerFailure) -> None:
-        self._end(lambda: self._callbacks.failed(failure))
+        self._watch.stop()
+        self._callbacks.failed(failure)
 
-    def _end(self, tell: Any) -> None:
-        if self.isActive:
-            self.isActive = False
-            self._watch.stop()
-            if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
-            tell()
+    def _cancelled(self) -> None:
+        self._watch.stop()
+        self._callbacks.cancelled()

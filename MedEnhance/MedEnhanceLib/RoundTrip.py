@@ -3,55 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from slicer.i18n import tr as _
-
-from medenhance.errors import MedEnhanceError
+from MedEnhanceLib.FileTrip import FileCallbacks, FileTrip, Means, Steps, TripSteps
 from MedEnhanceLib.VolumeBridge import exportSteps
 from MedEnhanceLib.VolumeFile import readSteps
-from MedEnhanceLib.WorkerClient import RunCallbacks, WorkerClient, WorkerFailure, WorkerRun
+from MedEnhanceLib.WorkerClient import WorkerFailure
 
-PREPARE, READ_BACK = "prepare", "show"
 REMOVED_BYTES = 1 << 25  # about 5 ms
-
-
-class Cancellable(Protocol):
-    """Work that a pump does."""
-
-    def cancel(self) -> None: ...
-
-
-class Pumping(Protocol):
-    """What is needed of a `Pump`."""
-
-    def run(
-        self,
-        steps: Iterator[float | None],
-        done: Callable[[], None],
-        failed: Callable[[Exception], None],
-        progress: Callable[[float], None] | None = None,
-    ) -> Cancellable | None: ...
-
-
-@dataclass(frozen=True)
-class Means:
-    """What every run needs.
-
-    Attributes:
-        client: The worker.
-        pump: Does long work on the main thread.
-        temporaryFolder: Where files go meanwhile.
-    """
-
-    client: WorkerClient
-    pump: Pumping
-    temporaryFolder: str
 
 
 @dataclass
@@ -98,9 +60,6 @@ class RoundTrip:
         callbacks: Are told how it goes.
         modality: DICOM modality, where the node itself does not tell.
         files: What else is read and written.
-
-    Attributes:
-        isActive: Its end has not been told yet.
     """
 
     def __init__(
@@ -115,101 +74,62 @@ class RoundTrip:
         files: TripFiles | None = None,
     ) -> None:
         self._modality, self._files = modality, files or TripFiles()
-        self._volumeNode, self._task, self._names, self._options = volumeNode, task, list(names), options
-        self._means, self._callbacks = means, callbacks
-        self._folder: Path | None = None
-        self._pumpRun: Cancellable | None = None
-        self._workerRun: WorkerRun | None = None
-        self.isActive = False
+        self._volumeNode, self._names, self._options = volumeNode, list(names), options
+        self._arrays: dict[str, Any] = {}
+        told = FileCallbacks(
+            callbacks.progress,
+            callbacks.warning,
+            lambda result: callbacks.done(self._arrays, result),
+            callbacks.failed,
+            callbacks.cancelled,
+        )
+        self._trip = FileTrip(task, TripSteps(self._write, self._payload, self._read), means, told)
+
+    @property
+    def isActive(self) -> bool:
+        """Its end has not been told yet."""
+        return self._trip.isActive
 
     def start(self) -> None:
         """Begin; the callbacks tell the rest."""
-        self.isActive = True
-        self._callbacks.progress(PREPARE, 0.0, None)
-        if not self.isActive:  # cancelled by whoever was told
-            return
-        self._pumpRun = self._means.pump.run(self._writeSteps(), self._send, self._failedHere, self._reporter(PREPARE))
+        self._trip.start()
 
     def cancel(self) -> None:
         """Stop; `cancelled` is called within two seconds."""
-        if self._workerRun is not None and self._workerRun.isActive:
-            self._workerRun.cancel()
-        elif self.isActive:
-            if self._pumpRun is not None:
-                self._pumpRun.cancel()
-            self._end(self._callbacks.cancelled)
+        self._trip.cancel()
 
     def wait(self) -> None:
         """Block until the end, for callers whose pump does not wait for an event loop."""
-        while self.isActive and self._workerRun is not None:
-            self._workerRun.wait(0.1)
+        self._trip.wait()
 
-    def _writeSteps(self) -> Iterator[float | None]:
-        self._folder = Path(tempfile.mkdtemp(prefix="medenhance-", dir=self._means.temporaryFolder))
-        yield from exportSteps(self._volumeNode, self._file("input"), self._modality)
+    def _write(self, folder: Path) -> Steps:
+        yield from exportSteps(self._volumeNode, folder / "input.nrrd", self._modality)
         for option, nodes in self._files.beside.items():
             for n, node in enumerate(nodes):
-                yield from exportSteps(node, self._file(f"{option}-{n}"), self._modality)
+                yield from exportSteps(node, folder / f"{option}-{n}.nrrd", self._modality)
 
-    def _send(self) -> None:
-        payload = {"input": str(self._file("input")), **self._outputs()}
-        callbacks = RunCallbacks(
-            progress=self._callbacks.progress,
-            warning=self._callbacks.warning,
-            finished=self._readBack,
-            failed=lambda failure: self._end(lambda: self._callbacks.failed(failure)),
-            cancelled=lambda: self._end(self._callbacks.cancelled),
-        )
-        self._workerRun = self._means.client.submit(self._task, payload, callbacks)
-        if not self.isActive:  # cancelled by whoever was told that it begins
-            self._workerRun.cancel()
-
-    def _outputs(self) -> dict[str, Any]:
-        """What the request says of files beside the input."""
+    def _payload(self, folder: Path) -> dict[str, Any]:
         beside = {
-            option: [str(self._file(f"{option}-{n}")) for n in range(len(nodes))]
+            option: [str(folder / f"{option}-{n}.nrrd") for n in range(len(nodes))]
             for option, nodes in self._files.beside.items()
         }
+        given = {"input": str(folder / "input.nrrd")}
         if self._files.inFolder:
-            return {"output": str(self._file("folder").with_suffix("")), "options": {**self._options, **beside}}
-        paths = {name: str(self._file(name)) for name in self._names}
-        return {"output": paths.pop("output"), "options": {**self._options, **beside, **paths}}
+            return {**given, "output": str(folder / "folder"), "options": {**self._options, **beside}}
+        paths = {name: str(self._fileOf(folder, name)) for name in self._names}
+        return {**given, "output": paths.pop("output"), "options": {**self._options, **beside, **paths}}
 
-    def _readBack(self, result: dict[str, Any]) -> None:
-        arrays: dict[str, Any] = {}
-
-        def done() -> None:
-            self._end(lambda: self._callbacks.done(arrays, result))
-
-        steps = self._readSteps(arrays)
-        self._pumpRun = self._means.pump.run(steps, done, self._failedHere, self._reporter(READ_BACK))
-
-    def _readSteps(self, arrays: dict[str, Any]) -> Iterator[float | None]:
-        yield from removeSteps(self._file("input"))
+    def _read(self, folder: Path, _result: dict[str, Any]) -> Steps:
+        yield from removeSteps(folder / "input.nrrd")
         for name in self._names:
-            arrays[name] = yield from readSteps(self._file(name))
-            yield from removeSteps(self._file(name))
+            self._arrays[name] = yield from readSteps(self._fileOf(folder, name))
+            yield from removeSteps(self._fileOf(folder, name))
 
-    def _failedHere(self, error: Exception) -> None:
-        """Something on this side of the worker, such as a full disk."""
-        failure = failureOf(error, Path(self._means.temporaryFolder))
-        self._end(lambda: self._callbacks.failed(failure))
-
-    def _end(self, tell: Callable[[], None]) -> None:
-        if self.isActive:
-            self.isActive = False
-            if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
-            tell()
-
-    def _reporter(self, stage: str) -> Callable[[float], None]:
-        return lambda fraction: self._callbacks.progress(stage, fraction, None)
-
-    def _file(self, name: str) -> Path:
-        assert self._folder is not None
+    def _fileOf(self, folder: Path, name: str) -> Path:
+        """Of a volume of the result."""
         if name in self._files.inFolder:
-            return self._folder / "folder" / self._files.inFolder[name]
-        return self._folder / f"{name}.nrrd"
+            return folder / "folder" / self._files.inFolder[name]
+        return folder / f"{name}.nrrd"
 
 
 def removeSteps(path: Path) -> Iterator[None]:
@@ -218,18 +138,3 @@ def removeSteps(path: Path) -> Iterator[None]:
         os.truncate(path, size)
         yield None
     path.unlink()
-
-
-def failureOf(error: Exception, folder: Path) -> WorkerFailure:
-    """What to tell a user about an error on this side of the worker.
-
-    Args:
-        error: It.
-        folder: Where temporary files go.
-    """
-    if isinstance(error, MedEnhanceError):
-        return WorkerFailure(error.kind, error.message, error.hint)
-    if isinstance(error, OSError):
-        hint = _("Free some space in {folder}, or choose another temporary folder in Slicer's settings.")
-        return WorkerFailure("disk-full", str(error), hint.format(folder=folder))
-    return WorkerFailure("unexpected", str(error), _("Run it again; if that fails too, restart Slicer."))

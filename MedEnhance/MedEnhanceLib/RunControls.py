@@ -25,6 +25,9 @@ def stageText(stage: str) -> str:
         "project": _("Projecting"),
         "enhance": _("Enhancing"),
         "segment": _("Segmenting"),
+        "scan": _("Looking for studies"),
+        "study": _("Going through the studies"),
+        "detect": _("Looking for haemorrhage"),
         "measure": _("Measuring"),
         "write": _("Writing"),
         "show": _("Showing the result"),
@@ -71,6 +74,10 @@ class RunControls:
         label.setTextFormat(qt.Qt.RichText)
         button.clicked.connect(self._onClicked)
         self._show()
+
+    def note(self, text: str) -> None:
+        """Say something before there was a run."""
+        self._label.setText(escape(text))
 
     def setCanApply(self, canApply: bool, tip: str = "") -> None:
         """Whether a run could start now; ``tip`` says what is missing."""

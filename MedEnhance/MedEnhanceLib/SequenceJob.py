@@ -7,10 +7,11 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from MedEnhanceLib.FileTrip import Means, failureOf
 from MedEnhanceLib.FrameSequence import FrameResults, sequenceOf
 from MedEnhanceLib.OutputNodes import placeBeside
 from MedEnhanceLib.Provenance import setProvenance
-from MedEnhanceLib.RoundTrip import Means, RoundTrip, TripCallbacks, failureOf
+from MedEnhanceLib.RoundTrip import RoundTrip, TripCallbacks
 from MedEnhanceLib.SceneWatch import SceneWatch
 from MedEnhanceLib.VolumeBridge import modalityOf
 from MedEnhanceLib.VolumeJob import REMOVED, JobCallbacks, JobRequest, reraise, subjectHierarchy

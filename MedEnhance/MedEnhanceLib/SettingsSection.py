@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import ctk
@@ -23,13 +22,13 @@ class SettingsSection:
     """Connects the settings' widgets of a panel.
 
     Args:
-        ui: Has interpreterPath, deviceComboBox, precisionComboBox, cachePath, mirrorEdit, logText, settingsSection.
+        ui: Has interpreterPath, deviceComboBox, precisionComboBox, cachePath, mirrorEdit, logText, settingsSection, and
+            settingsMessageLabel for what is wrong with a setting.
         log: The worker's log.
-        problem: Called with what is wrong with a setting, in plain words, or an empty string.
     """
 
-    def __init__(self, ui: Any, log: WorkerLog, problem: Callable[[str], None]) -> None:
-        self._ui, self._log, self._problem = ui, log, problem
+    def __init__(self, ui: Any, log: WorkerLog) -> None:
+        self._ui, self._log = ui, log
         self._shownLog = ""
         self._fill()
         ui.interpreterPath.currentPathChanged.connect(self._onChanged)
@@ -71,7 +70,8 @@ class SettingsSection:
             mirror=ui.mirrorEdit.text.strip(),
         )
         problem = checkInterpreter(settings.interpreter) if settings.interpreter else ""
-        self._problem(problem)
+        ui.settingsMessageLabel.setText(problem)
+        ui.settingsMessageLabel.setVisible(bool(problem))
         if not problem:
             writeSettings(slicer.app.userSettings(), settings)
 

@@ -11,7 +11,7 @@ from medenhance.errors import MedEnhanceError
 from MedEnhanceLib.CurveLines import addCurveLines
 from MedEnhanceLib.CurveSection import curvePairs
 from MedEnhanceLib.InputCheck import inputProblem
-from MedEnhanceLib.OutputNodes import placeBeside
+from MedEnhanceLib.OutputNodes import placeBeside, removeWithDisplay
 from MedEnhanceLib.ProjectionJob import DEPTH_MM, otherDepths
 from MedEnhanceLib.Provenance import setProvenance
 from MedEnhanceLib.RoundTrip import TripFiles
@@ -105,6 +105,24 @@ def spineRequest(
     return JobRequest(TASK, imageNode, targets, asked, files)
 
 
+def batchOptions(one: Any, givenMm: float) -> dict[str, Any]:
+    """Options of one input of a batch: the size of its pixels, where its file does not tell.
+
+    Args:
+        one: Projection node, or path.
+        givenMm: Pixel size by the user; 0 for that of each image.
+
+    Raises:
+        MedEnhanceError: input-unsuitable.
+    """
+    if isinstance(one, (str, Path)):
+        return {"spacing_mm": [givenMm, givenMm] if givenMm > 0.0 else None}
+    problem = projectionProblem(one, givenMm)
+    if problem:
+        raise MedEnhanceError("input-unsuitable", problem)
+    return {"spacing_mm": list(spacingOf(one, givenMm) or ())}
+
+
 def publish(imageNode: Any, nodes: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
     """Make segmentations of the label maps, and lines of the curves.
 
@@ -116,13 +134,20 @@ def publish(imageNode: Any, nodes: dict[str, Any], result: dict[str, Any]) -> di
         labels = made.pop(f"labels{name}", None)
         if labels is not None:
             title = f"{imageNode.GetName()} {suffix}"
-            node = made[f"segmentation{name}"] = segmentationOf(scene, labels, imageNode, title)
+            node = segmentationOf(scene, labels, imageNode, title, name.lower())
+            made[f"segmentation{name}"] = node
             setProvenance(node, result["report"], imageNode, "segmentation")
-            scene.RemoveNode(labels)
-    curves = [original or enhanced for original, enhanced, _apart in curvePairs(result["report"])]
+            removeWithDisplay(scene, labels)
+    drawCurves(imageNode, result["report"])
+    return made
+
+
+def drawCurves(imageNode: Any, report: dict[str, Any]) -> None:
+    """Draw the end lines of a report's curves, in place of those that there are."""
+    scene = imageNode.GetScene()
+    curves = [original or enhanced for original, enhanced, _apart in curvePairs(report)]
     for line in addCurveLines(scene, imageNode, [one for one in curves if one is not None]):
         placeBeside(scene, subjectHierarchy(scene), imageNode, line)
-    return made
 
 
 def writeReport(report: dict[str, Any], path: Path, rows: list[tuple[str, ...]], headings: list[str]) -> None:

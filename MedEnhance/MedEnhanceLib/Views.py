@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import slicer
@@ -10,6 +12,14 @@ import slicer
 def refreshViews() -> None:
     """Have the views that a layout names made."""
     slicer.app.processEvents()
+
+
+def waitFor(condition: Callable[[], bool], limitS: float = 120.0) -> None:
+    """Let Slicer work until a condition holds, or so long; for self tests."""
+    until = time.monotonic() + limitS
+    while not condition() and time.monotonic() < until:
+        slicer.app.processEvents()
+        time.sleep(0.01)
 
 
 def showChart(chartNode: Any) -> None:

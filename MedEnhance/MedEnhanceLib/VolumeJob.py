@@ -12,9 +12,10 @@ from typing import Any
 
 import slicer
 
+from MedEnhanceLib.FileTrip import Means, failureOf
 from MedEnhanceLib.OutputNodes import copyDisplay, newOutputNode, placeBeside
 from MedEnhanceLib.Provenance import setProvenance
-from MedEnhanceLib.RoundTrip import Means, RoundTrip, TripCallbacks, TripFiles, failureOf
+from MedEnhanceLib.RoundTrip import RoundTrip, TripCallbacks, TripFiles
 from MedEnhanceLib.SceneWatch import SceneWatch
 from MedEnhanceLib.VolumeBridge import fillNode, releaseSteps
 from MedEnhanceLib.WorkerClient import WorkerFailure

@@ -7,10 +7,10 @@ from typing import Any
 import qt
 import slicer
 
+from MedEnhanceLib.FileTrip import Means
 from MedEnhanceLib.Interpreter import workerCommand
 from MedEnhanceLib.Pump import Pump
 from MedEnhanceLib.QtTransport import QtTransport
-from MedEnhanceLib.RoundTrip import Means
 from MedEnhanceLib.Settings import WorkerSettings, readSettings
 from MedEnhanceLib.WorkerClient import WorkerClient
 from MedEnhanceLib.WorkerLog import WorkerLog

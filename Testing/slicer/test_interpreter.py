@@ -18,7 +18,6 @@ from MedEnhanceLib.Interpreter import (
     checkInterpreter,
     interpreterCommand,
     otherCopyProblem,
-    otherVersionProblem,
     packageFolder,
     workerCommand,
 )
@@ -157,11 +156,6 @@ def test_paths_that_are_no_programs_are_named(tmp_path: Path) -> None:
     assert "no file" in checkInterpreter(str(tmp_path / "gone"))
     assert "is a folder" in checkInterpreter(str(tmp_path))
     assert "can be run" in checkInterpreter(str(text))
-
-
-def test_another_version_in_slicers_python_is_named() -> None:
-    assert otherVersionProblem({"version": __version__}) == ""
-    assert "0.0.1" in otherVersionProblem({"version": "0.0.1"})
 
 
 def test_another_copy_of_the_core_in_slicer_is_told(monkeypatch, tmp_path):

@@ -12,10 +12,10 @@ import pytest
 import slicer
 import tiny_spine_model
 import vtk
-from panel_driver import LIMIT_S, nodeIds
-from spine_nodes import addBack, addProjection, curve, report
+from panel_driver import nodeIds
+from spine_driver import SpinePanel, published
+from spine_nodes import addProjection
 
-from medenhance.catalog import read_catalog
 from medenhance.errors import MedEnhanceError
 from medenhance_host import Host
 
@@ -31,42 +31,6 @@ def modelCache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def panel(host: Host, modelCache: Path, monkeypatch: pytest.MonkeyPatch) -> SpinePanel:
     monkeypatch.setenv("MEDENHANCE_CACHE", str(modelCache))
     return SpinePanel(host)
-
-
-class SpinePanel:
-    """The panel, open; its Python is known to have what is needed."""
-
-    def __init__(self, host: Host) -> None:
-        from MedEnhanceLib.RequirementsSection import READY_KEY
-
-        self.host = host
-        self.widget = host.openModule("MedEnhanceSpineUltrasound")
-        self.ui, self.logic = self.widget.ui, self.widget.logic
-        self.widget.model.setModels([read_catalog().entries[tiny_spine_model.MODEL]])
-        self.parameters.modelId = tiny_spine_model.MODEL
-        slicer.app.userSettings().setValue(READY_KEY, self.widget.requirements._mark())
-
-    @property
-    def parameters(self) -> Any:
-        return self.widget._parameterNode
-
-    @property
-    def isRunning(self) -> bool:
-        return self.ui.applyButton.text == "Cancel"
-
-    def press(self) -> None:
-        assert self.ui.applyButton.enabled, self.ui.applyButton.toolTip
-        self.ui.applyButton.click()
-
-    def apply(self) -> None:
-        self.press()
-        self.host.waitFor(lambda: not self.isRunning, LIMIT_S)
-        assert "Done in" in self.ui.statusLabel.text, self.ui.statusLabel.text
-
-    def rows(self) -> list[list[str]]:
-        table = self.ui.curveTable
-        columns = range(table.columnCount)
-        return [[table.item(r, c).text().replace("\n", " ") for c in columns] for r in range(table.rowCount)]
 
 
 def imageOf(node: Any) -> np.ndarray:
@@ -98,7 +62,7 @@ def test_segments_have_names_and_terminology(panel: SpinePanel) -> None:
     values[0, 50:60, 20:40], values[0, 80:90, 60:80] = 3, 1
     slicer.util.updateVolumeFromArray(labels, values)
     labels.CopyOrientation(image)
-    node = segmentationOf(slicer.mrmlScene, labels, image, "found")
+    node = segmentationOf(slicer.mrmlScene, labels, image, "found", "original")
     found = node.GetSegmentation()
     segments = [found.GetSegment(one) for one in found.GetSegmentIDs()]
     assert {one.GetName() for one in segments} == {"rib", "lumbar lump"}
@@ -113,14 +77,15 @@ def test_the_table_shows_both_angles_and_follows_a_dragged_line(panel: SpinePane
 
     image = published(panel)
     [row] = panel.rows()
-    assert row == ["T5 to T11, thoracic", "right", "40.0° (37.0 to 43.0)", "38.5° (37.0 to 43.0)", "-1.5°", "40.0°"]
-    assert "(levels assumed)" in panel.ui.curveTable.horizontalHeaderItem(0).text()
+    curve = "T5 to T11, thoracic, convex right"
+    assert row == [curve, "40.0° (37.0 to 43.0)", "38.5° (37.0 to 43.0) -1.5°", "40.0°"]
+    assert "(levels assumed)" in panel.ui.curveTable.horizontalHeaderItem(0).text().replace("\n", " ")
     upper, lower = linesOf(slicer.mrmlScene, image)
     for n in range(2):  # the lower line is laid parallel to the upper one
         place = np.array(upper.GetNthControlPointPositionWorld(n)) - (0, 0, 40.0)
         lower.SetNthControlPointPositionWorld(n, *place)
     assert panel.rows()[0][-1] == "0.0°"
-    assert panel.rows()[0][2] == row[2]
+    assert panel.rows()[0][1] == row[1]
 
 
 def test_the_original_is_one_key_away(panel: SpinePanel) -> None:
@@ -153,7 +118,8 @@ def test_table_and_report_are_saved(panel: SpinePanel, tmp_path: Path) -> None:
         panel.host.dialogs.answer(str(tmp_path / name) if name else None)
         panel.ui.saveButton.click()
     text = (tmp_path / "curves é.csv").read_text(encoding="utf-8")
-    assert list(csv.reader(text.splitlines()))[1] == panel.rows()[0]
+    saved = ["T5 to T11, thoracic", "right", "40.0° (37.0 to 43.0)", "38.5° (37.0 to 43.0)", "-1.5°", "40.0°"]
+    assert list(csv.reader(text.splitlines()))[1] == saved
     assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["run"]["model_id"] == "tiny-spine"
 
 
@@ -225,79 +191,58 @@ def test_the_logic_gives_the_same_pixels_as_the_panel(panel: SpinePanel) -> None
     assert found["steps"] == ["enhance"]
 
 
-def test_project_makes_five_images_that_can_be_enhanced(panel: SpinePanel) -> None:
-    volume = addBack(slicer.mrmlScene)
-    panel.ui.volumeSelector.setCurrentNode(volume)
-    panel.ui.axesComboBox.setCurrentText("RIA")
-    assert panel.ui.projectButton.enabled
-    panel.ui.projectButton.click()
-    panel.host.waitFor(lambda: not panel.isRunning, LIMIT_S)
-    assert "Projected at" in panel.ui.statusLabel.text, panel.ui.statusLabel.text
-    image = panel.parameters.projection
-    assert "depth 3" in image.GetName()
-    assert image.GetImageData().GetDimensions() == (60, 70, 1)
-    assert image.GetSpacing()[:2] == pytest.approx((1.1, 0.9))
-    corner = [matrixOf(node).MultiplyPoint((7.0, 9.0, 0.0, 1.0))[:3] for node in (image, volume)]
-    assert np.delete(np.subtract(*corner), 1) == pytest.approx((0.0, 0.0), abs=1e-3)  # depth alone differs
-    panel.apply()
-    report = json.loads(panel.parameters.outputVolume.GetAttribute("MedEnhance.Report"))
-    assert report["shape"] == [70, 60]
-    assert any("resampled" in warning for warning in report["warnings"])
-
-
-def test_enhanced_structures_are_looked_for_in_all_depths(panel: SpinePanel) -> None:
-    from MedEnhanceLib.SpineRun import spineRequest
-
-    nodes = panel.logic.project(addBack(slicer.mrmlScene), "RIA")
-    assert len(nodes) == 5
-    request = spineRequest(nodes[2], ["enhance"], {}, 0.0)
-    assert request.files.beside["other_depths"] == [nodes[0], nodes[1], nodes[3], nodes[4]]
-
-
-def test_a_projection_that_is_cancelled_leaves_the_scene_as_it_was(panel: SpinePanel) -> None:
-    panel.ui.volumeSelector.setCurrentNode(addBack(slicer.mrmlScene))
-    before = nodeIds()
-    panel.ui.projectButton.click()
-    panel.press()
-    panel.host.waitFor(lambda: not panel.isRunning, 10.0)
-    assert nodeIds() == before
-
-
-def test_a_volume_that_cannot_be_projected_is_refused_in_words(panel: SpinePanel) -> None:
-    node = addProjection(slicer.mrmlScene)
-    slicer.util.updateVolumeFromArray(node, np.zeros((6, 30, 20), np.uint8))
-    before = nodeIds()
-    with pytest.raises(MedEnhanceError) as error:
-        panel.logic.project(node, "RIA")
-    assert error.value.kind == "input-unsuitable"
-    assert nodeIds() == before
-
-
 def test_a_batch_goes_on_after_one_that_fails(panel: SpinePanel, tmp_path: Path) -> None:
-    image = addProjection(slicer.mrmlScene, "good")
-    rows = panel.logic.processBatch([tmp_path / "absent.png", image], tmp_path / "out é", modelId="tiny-spine")
+    image, told = addProjection(slicer.mrmlScene, "good"), []
+    output = tmp_path / "out é"
+    inputs = [tmp_path / "absent.png", image]
+    rows = panel.logic.processBatch(inputs, output, modelId="tiny-spine", told=told.append)
+    assert told == rows
     assert [row.status for row in rows] == ["failed", "done"]
-    assert (tmp_path / "out é" / "good" / "enhanced.nrrd").exists()
-    assert (tmp_path / "out é" / "good" / "original.nrrd").exists()
-    rows = panel.logic.processBatch([image], tmp_path / "out é", modelId="tiny-spine")
-    assert [row.status for row in rows] == ["skipped"]
+    assert "absent.png" in rows[0].message
+    assert {path.name for path in (output / "good").glob("*.nrrd")} >= {"enhanced.nrrd", "original.nrrd"}
+    table = list(csv.DictReader((output / "medenhance_batch.csv").read_text(encoding="utf-8-sig").splitlines()))
+    assert [row["status"] for row in table] == ["failed", "done"]
 
 
-def published(panel: SpinePanel, **changes: Any) -> Any:
-    """The panel after a run that found one curve; the projection."""
-    from MedEnhanceLib.Provenance import setProvenance
-    from MedEnhanceLib.SpineRun import publish
+def test_a_batch_skips_what_is_done_and_does_a_changed_input_again(panel: SpinePanel, tmp_path: Path) -> None:
+    image, output = addProjection(slicer.mrmlScene, "back"), tmp_path / "out"
+    batch = panel.logic.processBatch
+    assert [row.status for row in batch([image], output, modelId="tiny-spine")] == ["done"]
+    assert [row.status for row in batch([image], output, modelId="tiny-spine")] == ["skipped"]
+    slicer.util.updateVolumeFromArray(image, imageOf(image)[:, ::-1].copy())
+    assert [row.status for row in batch([image], output, modelId="tiny-spine")] == ["done"]
+    assert [row.status for row in batch([image], output, modelId="tiny-spine", pixelMm=0.35)] == ["done"]
+    assert json.loads((output / "back" / "report.json").read_text(encoding="utf-8"))["spacing_mm"] == [0.35, 0.35]
+    assert sorted(path.name for path in output.iterdir()) == ["back", "batch.jsonl", "medenhance_batch.csv"]
 
-    image = addProjection(slicer.mrmlScene)
-    panel.ui.inputSelector.setCurrentNode(image)
-    result = {"report": report(**changes)}
-    enhanced = addProjection(slicer.mrmlScene, "enhanced")
-    setProvenance(enhanced, result["report"], image, "enhanced")
-    generated = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "generated")
-    nodes = publish(image, {"output": enhanced, "generated": generated}, result)
-    panel.widget._onFinished(nodes, result)
-    assert curve()["angle_deg"] == 40.0
-    return image
+
+def test_a_batch_leaves_a_folder_alone_that_is_not_its_own(panel: SpinePanel, tmp_path: Path) -> None:
+    foreign = tmp_path / "back" / "notes.txt"
+    foreign.parent.mkdir()
+    foreign.write_text("mine", encoding="utf-8")
+    image = addProjection(slicer.mrmlScene, "back")
+    [row] = panel.logic.processBatch([image], tmp_path, modelId="tiny-spine")
+    assert row.status == "failed"
+    assert "was not written by a batch" in row.message
+    assert foreign.read_text(encoding="utf-8") == "mine"
+
+
+def test_the_result_of_an_earlier_batch_stays_when_the_new_run_fails(
+    panel: SpinePanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from MedEnhanceLib import BatchRun
+
+    image = addProjection(slicer.mrmlScene, "back")
+    panel.logic.processBatch([image], tmp_path, modelId="tiny-spine")
+    before = (tmp_path / "back" / "report.json").read_bytes()
+
+    def fail(*_arguments: Any) -> None:
+        raise MedEnhanceError("disk-full", "The disk is full.")
+
+    monkeypatch.setattr(BatchRun, "ask", fail)
+    [row] = panel.logic.processBatch([image], tmp_path, modelId="tiny-spine", pixelMm=0.35)
+    assert row.status == "failed"
+    assert (tmp_path / "back" / "report.json").read_bytes() == before
 
 
 def matrixOf(node: Any) -> Any:

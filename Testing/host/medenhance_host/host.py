@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import ctypes
 import gc
 import os
 import shutil
@@ -31,21 +30,9 @@ def install(modulesFolder: Path | str = SOURCE_TREE) -> Host:
         # Without a display Qt would end the process.
         if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY") and sys.platform == "linux":
             os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-        keepConstants()
         _host = Host()
     _host.useFolder(Path(modulesFolder))
     return _host
-
-
-def keepConstants() -> None:
-    """Let None, True and False live for ever, as they do from Python 3.12 on.
-
-    PySide6 6.12 gives one reference too few back from ``Signal.emit`` and from slots; an earlier Python ends with
-    "deallocating True or False" after some hundred of them.
-    """
-    if sys.version_info < (3, 12) and sys.implementation.name == "cpython":
-        for constant in (None, True, False):
-            ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40
 
 
 class Host:
