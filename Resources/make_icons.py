@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 SIZE = 128
 # Drawn this many times larger and reduced, which smooths every edge.
@@ -20,6 +20,7 @@ NAVY = ((16, 34, 66), (28, 74, 118))
 TEAL = ((7, 62, 80), (18, 128, 134))
 CLARET = ((74, 18, 44), (150, 52, 84))
 VIOLET = ((48, 32, 98), (112, 78, 178))
+SLATE = ((30, 38, 44), (86, 104, 116))
 ACCENT = (255, 196, 84, 255)
 
 Colour = tuple[int, int, int]
@@ -134,6 +135,30 @@ def spine_ultrasound_icon() -> Image.Image:
     return on_tile(CLARET, picture)
 
 
+def head_ct_icon() -> Image.Image:
+    """An axial slice of a head: skull, both hemispheres, and a bright bleed along the inside of the skull."""
+    side = SIZE * OVERSAMPLING
+    picture = Image.new("RGBA", (side, side))
+    layers = [
+        ((0.17, 0.09, 0.83, 0.91), (236, 240, 242, 255)),
+        ((0.24, 0.16, 0.76, 0.84), (58, 66, 74, 255)),
+        ((0.265, 0.185, 0.735, 0.815), (142, 152, 160, 255)),
+    ]
+    for box, colour in layers:
+        picture.paste(colour, mask=mask_of("ellipse", box))
+    inside = mask_of("ellipse", (0.24, 0.16, 0.76, 0.84))
+    # A crescent: the inside of the skull without the brain that was pushed aside.
+    crescent = ImageChops.subtract(inside, mask_of("ellipse", (0.06, 0.14, 0.66, 0.86)))
+    picture.paste(ACCENT, mask=crescent)
+    draw = ImageDraw.Draw(picture)
+    draw.line(
+        [(0.5 * side, 0.2 * side), (0.47 * side, 0.5 * side), (0.5 * side, 0.8 * side)], (58, 66, 74, 255), side // 50
+    )
+    for offset in (-0.09, 0.05):
+        draw.ellipse(scaled((0.475 + offset - 0.03, 0.4, 0.475 + offset + 0.03, 0.6)), (78, 88, 98, 255))
+    return on_tile(SLATE, picture)
+
+
 def models_icon() -> Image.Image:
     """A small network: two, three and one unit, all connected."""
     picture = Image.new("RGBA", (SIZE * OVERSAMPLING,) * 2)
@@ -166,6 +191,7 @@ def main() -> None:
     extension_icon().save(root / "Resources" / "MedEnhance.png", optimize=True)
     low_dose_ct_icon().save(module_icons / "MedEnhanceLowDoseCT.png", optimize=True)
     spine_ultrasound_icon().save(module_icons / "MedEnhanceSpineUltrasound.png", optimize=True)
+    head_ct_icon().save(module_icons / "MedEnhanceHeadCT.png", optimize=True)
     models_icon().save(module_icons / "MedEnhanceModels.png", optimize=True)
 
 

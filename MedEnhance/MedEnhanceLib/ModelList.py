@@ -33,7 +33,11 @@ class ListedModel:
     def row(self) -> tuple[str, ...]:
         """Title, job, place, size and licence."""
         places = {"bundled": _("built in"), "installed": _("installed"), "available": _("not downloaded")}
-        jobs = {"denoise-ct": _("low-dose CT")}
+        jobs = {
+            "denoise-ct": _("low-dose CT"),
+            "enhance-spine": _("spine ultrasound"),
+            "detect-hemorrhage": _("head CT"),
+        }
         place, job = places.get(self.installed, self.installed), jobs.get(self.entry.task, self.entry.task)
         return self.entry.title, job, place, _sizeText(self.entry.size_bytes), self.entry.licence
 

@@ -19,9 +19,11 @@ from medenhance.commands import (
     benchmark,
     demo,
     denoise_ct,
+    detect_hemorrhage,
     doctor,
     enhance_spine,
     export_dicom,
+    export_segmentation,
     measure_phantom,
     measure_uca,
     models,
@@ -58,8 +60,13 @@ class Command:
 
 COMMANDS = {
     "denoise-ct": Command("Denoise a low-dose CT study.", denoise_ct.DenoiseCt, denoise_ct.run),
-    "batch": Command("Denoise every study below a folder.", batch.Batch, batch.run),
+    "batch": Command("Do a task for every study below a folder.", batch.Batch, batch.run),
     "export-dicom": Command("Write a result as a derived DICOM series.", export_dicom.ExportDicom, export_dicom.run),
+    "export-segmentation": Command(
+        "Write a label map as a DICOM segmentation.",
+        export_segmentation.ExportSegmentation,
+        export_segmentation.run,
+    ),
     "project-vpi": Command(
         "Project an ultrasound volume of the back to coronal images.", project_vpi.ProjectVpi, project_vpi.run
     ),
@@ -71,6 +78,11 @@ COMMANDS = {
         "Resolution, noise and detectability in scans of a phantom.",
         measure_phantom.MeasurePhantom,
         measure_phantom.run,
+    ),
+    "detect-hemorrhage": Command(
+        "Look for blood in a head CT, and measure it.",
+        detect_hemorrhage.DetectHemorrhage,
+        detect_hemorrhage.run,
     ),
     "reliability": Command("Agreement of raters: ICC, MAD, SEM.", reliability.MeasureReliability, reliability.run),
     "demo": Command("Denoise a built-in case with known truth, or a study of yours.", demo.Demo, demo.run),

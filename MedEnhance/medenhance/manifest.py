@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from medenhance.errors import MedEnhanceError
+from medenhance.head_ct.calibration import Calibration
 from medenhance.manifest_checks import conflicts, problems
 from medenhance.strict_json import SchemaError, from_json, to_json
 
@@ -21,7 +22,7 @@ RESOURCES = Path(__file__).parent / "resources"
 PERMISSIVE = ("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0")
 
 Precision = Literal["fp32", "bf16", "fp16"]
-Task = Literal["denoise-ct", "enhance-spine"]
+Task = Literal["denoise-ct", "enhance-spine", "detect-hemorrhage"]
 Range = tuple[float, float]
 
 
@@ -94,6 +95,7 @@ class ModelEntry:
         default: The model taken for its task when none is named.
         metrics: Figures of the model card; the name carries the unit.
         recipe: The training recipe, and with `commit` all that is needed to train it again.
+        calibration: Of a model for haemorrhage, whose logit becomes a probability and a verdict by it; None for others.
     """
 
     id: str
@@ -119,6 +121,7 @@ class ModelEntry:
     metrics: dict[str, float]
     recipe: str
     commit: str
+    calibration: Calibration | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -176,8 +179,10 @@ def entry_from_json(value: Any, path: str = "entry") -> ModelEntry:
 
 
 def entry_to_json(entry: ModelEntry) -> dict[str, Any]:
-    """The JSON object of an entry."""
+    """The JSON object of an entry; without `calibration` where the entry has none."""
     value: dict[str, Any] = to_json(entry)
+    if entry.calibration is None:
+        del value["calibration"]
     return value
 
 

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from medenhance.head_ct.calibration import calibration_problems
+
 if TYPE_CHECKING:
     from medenhance.manifest import ModelEntry
 
@@ -41,6 +43,7 @@ def problems(entry: ModelEntry) -> Iterator[Problem]:
     if entry.accepted.channels < 1:
         yield "accepted.channels", f"at least 1 was expected, not {entry.accepted.channels}"
     yield from _range_problems(entry)
+    yield from _calibration_problems(entry)
     yield from _tiling_problems(entry)
     yield from _file_problems(entry)
 
@@ -64,6 +67,13 @@ def _range_problems(entry: ModelEntry) -> Iterator[Problem]:
         yield "trusted.max_abs_bias_hu", f"a positive number was expected, not {trusted.max_abs_bias_hu}"
     if not 0 < trusted.max_residual_structure <= 1:
         yield "trusted.max_residual_structure", f"above 0, up to 1 was expected, not {trusted.max_residual_structure}"
+
+
+def _calibration_problems(entry: ModelEntry) -> Iterator[Problem]:
+    if (entry.calibration is None) != (entry.task != "detect-hemorrhage"):
+        yield "calibration", f"it belongs to models for detect-hemorrhage and to all of them, this is for {entry.task}"
+    if entry.calibration is not None:
+        yield from ((f"calibration.{key}", problem) for key, problem in calibration_problems(entry.calibration))
 
 
 def _tiling_problems(entry: ModelEntry) -> Iterator[Problem]:

@@ -165,7 +165,7 @@ def self_test(path: Path) -> float:
     try:
         network.load_state_dict(tensors)
         with torch.inference_mode():
-            difference = (network(x) - expected).abs().max()
+            difference = (networks.spec(header.network).on_stack(network, x) - expected).abs().max()
     except RuntimeError as error:
         raise MedEnhanceError("model-invalid", f"the weights in {path.name} do not fit: {error}") from error
     return float(difference)

@@ -34,20 +34,40 @@ denoise-ct: "input", "output", "options": {}
     "precision", "series". Result: "outputs" (what was written, name to path), "report" (the trust report).
 project-vpi: "input", "output", "options": {}
     Options, all optional, are those of the command: "axes", "roi", "image_to_probe", "depths_mm", "thickness_mm",
-    "blend", "trust_axes". Result: "outputs" (the folder), "files" (its projections, superficial first), "depths_mm",
-    "lamina_mm", "notes".
+    "blend", "trust_axes", "series". Result: "outputs" (the folder), "files" (its projections, superficial first),
+    "depths_mm", "lamina_mm", "notes".
 enhance-spine: "input", "output", "options": {}
     Options, all optional, are those of the command: "model", "steps", "depth", "spacing_mm", "other_depths",
-    "thoracic_end", "device", "precision", and "projection" (the options of project-vpi, for a volume). Result:
-    "outputs" (the folder), "report". `medenhance.tasks.spine_files` says what the folder holds.
+    "thoracic_end", "device", "precision", "dicom" (write DICOM too, where the input is DICOM), and "projection" (the
+    options of project-vpi, for a volume). Result: "outputs" (the folder), "report". `medenhance.tasks.spine_files` and
+    `medenhance.tasks.spine_dicom` say what the folder holds.
 measure-uca: "input", "output": null, "options": {}
     "input" is the label map of the original image. Options: "enhanced" (label map of the enhanced one), "order",
     "spacing_mm", "thoracic_end". Result: "outputs", "report".
+detect-hemorrhage: "input", "output", "options": {}
+    Options, all optional, are those of the command: "model", "operating_point", "mask_threshold", "top_slices",
+    "thresholds", "series", "report" (draw it), "format", "dicom", "prior", "source" (DICOM files that an image file
+    was loaded from), "device", "precision". Result: "outputs" (the folder and what lies in it), "report". A scan that
+    fails an acceptance check is a result, too: its report has the status "not processed".
+measure-hemorrhage: "input", "mask", "report", "source": []
+    Measures the image file "mask", which a person may have edited, on its scan "input" without the network. "report" is
+    that of detect-hemorrhage; "source" are the DICOM files that the scan was loaded from, if any. Result: "findings",
+    as in that report.
+export-hemorrhage: "input", "mask", "report", "source", "output", "objects": ["seg", "sr", "ko"], "edited": false
+    Writes DICOM objects into the new folder "output". An edited mask is measured anew. Result: "outputs", "warnings".
+worklist-hemorrhage: "input", "output", "options": {}
+    All head CTs below a folder. Options as of detect-hemorrhage, as far as they hold for every study. Result:
+    "outputs", "rows" (of the worklist, in its order).
 export-dicom: "input", "source", "output", "provenance", "series": null
     Writes the volume file "input", a result on the grid of its source, as a DICOM series derived from "source": a
     folder, a file, or a list of all files; null is refused. Which grids are taken, `medenhance.dicom.placement` says.
     "provenance": {"model_id", "model_version", "weights_sha256", "strength", "precision", "what": "denoised",
     "removed" or "enhanced"}. Result: "outputs", "warnings" (which are events too).
+export-segmentation: "input", "source", "output", "kinds", "provenance", "names": [], "edited": false, "series": null
+    Writes the label map "input" as a DICOM segmentation of "source", both as in "export-dicom", into the file "output"
+    (.dcm). "kinds" says what its values 1, 2, ... are: "hemorrhage", "rib", "thoracic-transverse-process" or
+    "lumbar-lump"; "names" are other names of the segments; "edited" says that a person changed it. Result: "outputs",
+    "warnings" (which are events too).
 models
     Result: "models", each with all keys of its manifest entry and "installed" ("bundled", "installed" or "available"),
     "added" (by the user), "size_bytes", "permissive" (the licence asks for no more than attribution), "path" (null when

@@ -123,6 +123,17 @@ def _index(words: Words) -> int:
     return 0
 
 
+def _index_head(words: Words) -> int:
+    from medenhance.terminal import TerminalProgress
+    from medenhance_training.commands.index_head import IndexHeadCt, index_head_ct
+
+    parameters = _parse(IndexHeadCt, "index head-ct", words)
+    with TerminalProgress() as progress:
+        summary = index_head_ct(parameters, progress)
+    print(summary)
+    return 0
+
+
 def _simulate(words: Words) -> int:
     from medenhance.terminal import TerminalProgress
     from medenhance_training.commands.simulate import SimulateLowDoseCt, simulate_low_dose_ct
@@ -141,6 +152,17 @@ def _simulate_spine(words: Words) -> int:
     parameters = _parse(SimulateSpineUltrasound, "simulate spine-ultrasound", words)
     with TerminalProgress() as progress:
         lines = simulate_spine_ultrasound(parameters, progress)
+    print("\n".join(lines))
+    return 0
+
+
+def _simulate_head(words: Words) -> int:
+    from medenhance.terminal import TerminalProgress
+    from medenhance_training.commands.simulate_head import SimulateHeadCt, simulate_head_ct
+
+    parameters = _parse(SimulateHeadCt, "simulate head-ct", words)
+    with TerminalProgress() as progress:
+        lines = simulate_head_ct(parameters, progress)
     print("\n".join(lines))
     return 0
 
@@ -169,6 +191,18 @@ def _benchmark_spine(words: Words) -> int:
     return run(_parse(BenchmarkSpineUltrasound, "benchmark spine-ultrasound", words))
 
 
+def _benchmark_head(words: Words) -> int:
+    from medenhance_training.commands.benchmark_head import BenchmarkHeadCt, run
+
+    return run(_parse(BenchmarkHeadCt, "benchmark head-ct", words))
+
+
+def _check_table(words: Words) -> int:
+    from medenhance_training.commands.check_table import CheckTable, run
+
+    return run(_parse(CheckTable, "check-table", words))
+
+
 def _size_shift(words: Words) -> int:
     from medenhance_training.commands.benchmark import BenchmarkSizeShift, run_size_shift
 
@@ -178,13 +212,17 @@ def _size_shift(words: Words) -> int:
 COMMANDS = {
     "recipes": Command("List what can be trained.", _recipes),
     "index": Command("Find, pair and hash the images of a data set, to train on them.", _index),
+    "index head-ct": Command("Find the scans of a public head CT set, with their truth and split.", _index_head),
     "simulate low-dose-ct": Command("Add the noise of a lower dose to a normal-dose CT study.", _simulate),
     "simulate spine-ultrasound": Command("Simulate spine ultrasound with known truth.", _simulate_spine),
+    "simulate head-ct": Command("Simulate head CT with bleeds and known truth.", _simulate_head),
     "fit": Command("Train: fit RECIPE; `fit RECIPE --help` lists every setting.", _fit),
     "evaluate": Command("Measure a run, a weights file or a model on held-out slices.", _evaluate),
     "export": Command("Turn a run into weights, a manifest entry and a model card.", _export),
     "benchmark low-dose-ct": Command("Compare classical methods and networks in one table.", _benchmark),
     "benchmark spine-ultrasound": Command("Compare fills and networks on simulated projections.", _benchmark_spine),
+    "benchmark head-ct": Command("Compare detectors of haemorrhage on simulated scans.", _benchmark_head),
+    "check-table": Command("Check published figures against one another.", _check_table),
     "benchmark size-shift": Command("Show whether CT numbers depend on the size of the image.", _size_shift),
 }
 

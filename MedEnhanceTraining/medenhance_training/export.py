@@ -27,6 +27,7 @@ from medenhance.manifest import RESOURCES, ModelEntry, Precision, add_entry, ent
 from medenhance.predict import Predictor
 from medenhance.weights import require_golden, save
 from medenhance_training.checkpoint import load_published
+from medenhance_training.head_export import golden_scan, sample_scan, scan_precisions
 from medenhance_training.methods import task_of, trial_entry, weights_digest
 from medenhance_training.model_card import (
     all_training_data,
@@ -99,14 +100,11 @@ def export(
     """
     published, network = load_published(run)
     _check_same_weights(network, evaluation)
-    stated, low = statement(evaluation), sample_image(task_of(published))
-    entry = replace(
-        described(published, labels, stated, read_record(run)),
-        precisions=measured_precisions(trial_entry(published), network, low),
-    )
+    stated, (precisions, golden) = statement(evaluation), _tried(published, network)
+    entry = replace(described(published, labels, stated, read_record(run)), precisions=precisions)
     with _staged(output, labels.id) as folder:
         weights = folder / f"{labels.id}.safetensors"
-        entry = save(weights, entry, network.state_dict(), *golden_tensors(published, network, low))
+        entry = save(weights, entry, network.state_dict(), *golden)
         entry = _with_urls(entry, labels.urls)
         _check_size(weights, max_bytes)
         require_golden(weights)
@@ -149,7 +147,18 @@ def described(published: PublishedNetwork, labels: Labels, stated: Statement, re
         metrics=stated.metrics,
         recipe=recipe_command(record),
         commit=record["sessions"][-1]["commit"],
+        calibration=stated.calibration,
     )
+
+
+def _tried(published: PublishedNetwork, network: nn.Module) -> tuple[tuple[Precision, ...], tuple[Tensor, Tensor]]:
+    """Formats in which the network may run, and the test of its weights, both on what no training has seen."""
+    task, entry = task_of(published), trial_entry(published)
+    if task == "detect-hemorrhage":
+        scan = sample_scan()
+        return scan_precisions(entry, network, scan), golden_scan(published, network, scan)
+    low = sample_image(task)
+    return measured_precisions(entry, network, low), golden_tensors(published, network, low)
 
 
 def golden_tensors(published: PublishedNetwork, network: nn.Module, low: np.ndarray) -> tuple[Tensor, Tensor]:

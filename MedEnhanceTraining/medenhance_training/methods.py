@@ -32,10 +32,15 @@ ACCEPTED: dict[Task, AcceptedInput] = {
     "enhance-spine": AcceptedInput(
         "US", 1, spacing_mm=(0.1, 0.4), slice_spacing_mm=(0.05, 50.0), value_range=(0.0, 255.0)
     ),
+    # Whether a scan is fit for it, `medenhance.head_ct.acceptance` decides in detail.
+    "detect-hemorrhage": AcceptedInput(
+        "CT", 1, spacing_mm=(0.1, 5.0), slice_spacing_mm=(0.05, 50.0), value_range=(-32768.0, 65535.0)
+    ),
 }
 TRUSTED: dict[Task, TrustedRange | None] = {
     "denoise-ct": TrustedRange((0.0, 0.0), (0.0, 0.0), 0.0, 0.0),
     "enhance-spine": None,
+    "detect-hemorrhage": None,
 }
 TILING = Tiling(tile=None, overlap=64)
 _MIB = 2**20
@@ -161,7 +166,9 @@ def trial_entry(
 
 
 def task_of(published: PublishedNetwork) -> Task:
-    """What the network of a run is for: only those for spine projections see grey values."""
+    """What the network of a run is for: those for scans look for blood, only those for projections see grey values."""
+    if networks.spec(published.network).for_scans:
+        return "detect-hemorrhage"
     return "enhance-spine" if published.intensity["kind"] == "grey" else "denoise-ct"
 
 

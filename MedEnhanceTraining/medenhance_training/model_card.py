@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from medenhance.errors import MedEnhanceError
+from medenhance.head_ct.calibration import Calibration
 from medenhance.manifest import ModelEntry, TrustedRange
 from medenhance.measure.tissue import AIR
 from medenhance.measure.trust import NOTICE
@@ -21,11 +22,13 @@ from medenhance_training.evaluate import MAIN_WINDOW_HU, SliceFigures, pooled_st
 from medenhance_training.evaluation import Evaluation
 from medenhance_training.recipes import RECIPES
 from medenhance_training.run_record import to_plain
-from medenhance_training.table import Table
+from medenhance_training.table import Table, number
 
 # A figure of a study beyond what 95 % of the held-out slices showed, with a margin, is out of the ordinary.
 _QUANTILE = 0.95
 _BIAS_MARGIN, _STRUCTURE_MARGIN, _SPACING_MARGIN = 1.5, 1.25, 0.05
+# Weights of others, such as torchvision's of ImageNet, which say nothing of their training.
+_FOREIGN = (".pth", ".pt")
 # Where files lie and how long a session lasts does not change what is trained.
 _NOT_PART_OF_A_RECIPE = (
     "init_from",
@@ -37,6 +40,7 @@ _NOT_PART_OF_A_RECIPE = (
     "data.root",
     "data.verify",
     "data.cache",
+    "objective.encoder_from",
 )
 
 
@@ -108,6 +112,10 @@ def training_data(config: Mapping[str, Any]) -> tuple[str, ...]:
         low, high = config["stripes"]
         count = f"{config['num_subjects']} simulated subjects"
         return (f"{count}, {len(config['depths'])} projections each, structured noise x {low:g} to {high:g}",)
+    if config.get("type") == "HeadData":
+        simulator = config["simulator"]
+        share = f"{100 * simulator['prevalence']:.0f} % of them with blood"
+        return (f"{config['num_scans']} simulated head CT scans, {share} (preset {simulator['preset']})",)
     lines = []
     if config.get("index"):
         index = load_index(Path(config["index"]))
@@ -123,7 +131,7 @@ def training_data(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 def recipe_command(record: Mapping[str, Any]) -> str:
     """The recipe of a run, and the settings that it changes, as the command line takes them; earlier stages first."""
-    name, earlier = str(record["recipe"]), record["config"].get("init_from")
+    name, earlier = str(record["recipe"]), _stage_before(record["config"])
     first = f"{_earlier_recipe(Path(earlier))}, then " if earlier else ""
     if name not in RECIPES:
         return first + name
@@ -135,13 +143,21 @@ def recipe_command(record: Mapping[str, Any]) -> str:
 
 def all_training_data(record: Mapping[str, Any]) -> tuple[str, ...]:
     """What a run and the stages before it were trained on, without repetitions."""
-    earlier = record["config"].get("init_from")
+    earlier = _stage_before(record["config"])
     before = _earlier_data(Path(earlier)) if earlier else ()
     return tuple(dict.fromkeys([*before, *training_data(record["config"].get("data", {}))]))
 
 
+def _stage_before(config: Mapping[str, Any]) -> str | None:
+    """Where the weights come from that a run started from, all of them or an encoder's."""
+    found: str | None = config.get("init_from") or config.get("objective", {}).get("encoder_from")
+    return found
+
+
 def _earlier_recipe(path: Path) -> str:
     """How the start of a run came about: an earlier run, or weights that were published."""
+    if path.suffix in _FOREIGN:
+        return f"the weights {path.name}"
     if path.suffix != ".safetensors":
         return recipe_command(read_record(path))
     entry = entry_of(path)
@@ -149,6 +165,8 @@ def _earlier_recipe(path: Path) -> str:
 
 
 def _earlier_data(path: Path) -> tuple[str, ...]:
+    if path.suffix in _FOREIGN:
+        return (f"what the weights {path.name} were trained on",)
     return entry_of(path).training_data if path.suffix == ".safetensors" else all_training_data(read_record(path))
 
 
@@ -184,6 +202,7 @@ def card_text(entry: ModelEntry, tables: Sequence[Table], num_parameters: int) -
         "## Training data\n\n" + _bullets(entry.training_data or ("not recorded",)),
         "## Figures on held-out slices\n\n" + "\n\n".join(table.markdown().strip() for table in tables),
         *_tested(entry.trusted),
+        *_calibrated(entry.calibration),
         "## Limits\n\n" + _bullets(entry.limits),
     ]
     return "\n\n".join(parts) + "\n"
@@ -200,6 +219,22 @@ def _tested(trusted: TrustedRange | None) -> list[str]:
         f"residual structure index: at most {trusted.max_residual_structure:g}",
     ]
     return ["## Where it was tested\n\nThe trust report warns outside of:\n\n" + _bullets(ranges)]
+
+
+def _calibrated(calibration: Calibration | None) -> list[str]:
+    """The section on operating points of a model that has them."""
+    if calibration is None:
+        return []
+    table = Table("Operating points", ("name", "probability from", "sensitivity", "specificity"))
+    for point in calibration.operating_points:
+        values = (point.threshold, point.sensitivity, point.specificity)
+        table.add(point.name, *(number(value, 3) for value in values))
+    table.notes += [
+        f"measured on {calibration.operating_points[0].measured_on}; the first is the default",
+        f"temperature {calibration.temperature:.4g}, bias {calibration.bias:.4g}; a voxel belongs to the mask from "
+        f"{calibration.mask_threshold:g} on",
+    ]
+    return ["## Calibration\n\n" + table.markdown().strip()]
 
 
 def _structure_of_scans(figures: list[SliceFigures]) -> list[float]:

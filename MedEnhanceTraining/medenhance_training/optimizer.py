@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -21,6 +21,8 @@ class OptimizerConfig:
         betas: Decay of the running first and second moments.
         weight_decay: Of AdamW.
         clip_norm: Gradients longer than this, taken over all weights, are shortened to it; None leaves them.
+        ratios: Beginnings of parameter names, and the share of the learning rate that such parameters get; the first
+            that fits counts.
         schedule: How the learning rate moves.
     """
 
@@ -29,15 +31,15 @@ class OptimizerConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
     clip_norm: float | None = None
+    ratios: tuple[tuple[str, float], ...] = ()
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
 
 
 def build_optimizer(config: OptimizerConfig, network: nn.Module) -> torch.optim.Optimizer:
     """An optimizer over every parameter of `network`."""
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.kind]
-    optimizer: torch.optim.Optimizer = kind(
-        network.parameters(), lr=config.lr, betas=config.betas, weight_decay=config.weight_decay
-    )
+    groups = _groups(config, network) if config.ratios else network.parameters()
+    optimizer: torch.optim.Optimizer = kind(groups, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay)
     return optimizer
 
 
@@ -47,5 +49,15 @@ def set_learning_rate(
     """Put the optimizer's learning rate where its schedule has it now, and return it."""
     rate = config.lr * learning_rate_factor(config.schedule, samples_seen, total_samples)
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("ratio", 1.0)
     return rate
+
+
+def _groups(config: OptimizerConfig, network: nn.Module) -> list[dict[str, Any]]:
+    """Parameters by the ratio of their learning rate, in the order of the ratios, then all others."""
+    groups: list[dict[str, Any]] = [{"params": [], "ratio": ratio} for _, ratio in (*config.ratios, ("", 1.0))]
+    prefixes = [prefix for prefix, _ in config.ratios] + [""]
+    for name, parameter in network.named_parameters():
+        first = next(i for i, prefix in enumerate(prefixes) if name.startswith(prefix))
+        groups[first]["params"].append(parameter)
+    return [group for group in groups if group["params"]]

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from medenhance.errors import MedEnhanceError
+from medenhance.head_ct.calibration import Calibration
 from medenhance.manifest import Task, TrustedRange
 from medenhance.strict_json import SchemaError, from_json
 from medenhance_training.benchmark.pairs import unseen_low_dose_slice
 from medenhance_training.evaluation import Evaluation, evaluation_table, load_evaluation
+from medenhance_training.head_report import HeadEvaluation, head_limits, head_metrics, head_tables
 from medenhance_training.model_card import limits, metrics, trusted_range
 from medenhance_training.spine_evaluation import (
     HeldOutSubjects,
@@ -23,7 +25,12 @@ from medenhance_training.spine_evaluation import (
 )
 from medenhance_training.table import Table
 
-AnyEvaluation = Evaluation | SpineEvaluation
+AnyEvaluation = Evaluation | SpineEvaluation | HeadEvaluation
+# What an evaluation that is not of a CT denoiser says of its task.
+_KINDS: dict[str, type[SpineEvaluation] | type[HeadEvaluation]] = {
+    "enhance-spine": SpineEvaluation,
+    "detect-hemorrhage": HeadEvaluation,
+}
 
 
 @dataclass(frozen=True)
@@ -35,12 +42,14 @@ class Statement:
         limits: What should be known before the figures are believed.
         metrics: Figures of the manifest.
         tables: Figures of the model card.
+        calibration: Of a model for haemorrhage.
     """
 
     trusted: TrustedRange | None
     limits: tuple[str, ...]
     metrics: dict[str, float]
     tables: tuple[Table, ...]
+    calibration: Calibration | None = None
 
 
 def statement(evaluation: AnyEvaluation) -> Statement:
@@ -51,13 +60,16 @@ def statement(evaluation: AnyEvaluation) -> Statement:
     """
     if isinstance(evaluation, SpineEvaluation):
         return Statement(None, spine_limits(evaluation), spine_metrics(evaluation), tuple(spine_tables(evaluation)))
+    if isinstance(evaluation, HeadEvaluation):
+        tables = tuple(head_tables(evaluation))
+        return Statement(None, head_limits(evaluation), head_metrics(evaluation), tables, evaluation.calibration)
     return Statement(
         trusted_range(evaluation), limits(evaluation), metrics(evaluation), (evaluation_table(evaluation),)
     )
 
 
 def read_evaluation(path: Path) -> AnyEvaluation:
-    """An evaluation of either kind, as `medenhance-train evaluate` wrote it.
+    """An evaluation of any kind, as `medenhance-train evaluate` wrote it.
 
     Raises:
         MedEnhanceError: Not there, or not an evaluation; the key is named.
@@ -66,10 +78,11 @@ def read_evaluation(path: Path) -> AnyEvaluation:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return load_evaluation(path)  # says what is wrong
-    if not isinstance(value, dict) or value.get("task") != "enhance-spine":
+    kind = _KINDS.get(str(value.get("task"))) if isinstance(value, dict) else None
+    if kind is None:
         return load_evaluation(path)
     try:
-        return from_json(SpineEvaluation, value, path.name)
+        return from_json(kind, value, path.name)
     except SchemaError as error:
         raise MedEnhanceError("input-unreadable", f"{path} is no evaluation: {error}.") from error
 

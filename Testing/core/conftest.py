@@ -74,9 +74,12 @@ def write_model(entry: ModelEntry) -> WriteModel:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = networks.build(changed.network, changed.config).eval()
-            x = torch.rand(1, 1, 16, 24)
+            spec, size = networks.spec(changed.network), (16, 24)
+            if spec.for_scans:
+                size = (2 * spec.size_multiple(network.config), spec.size_multiple(network.config))
+            x = torch.rand(1, 1, *size)
         with torch.inference_mode():
-            y = network(x)
+            y = spec.on_stack(network, x)
         path.parent.mkdir(parents=True, exist_ok=True)
         return save(path, changed, network.state_dict(), x, y)
 

@@ -54,6 +54,8 @@ COMMANDS: list[list[str]] = [
     ["denoise-ct"],
     ["batch"],
     ["export-dicom"],
+    ["export-segmentation"],
+    ["enhance-spine"],
     ["project-vpi"],
     ["measure-uca"],
     ["measure-phantom"],

@@ -6,13 +6,25 @@ import io
 import json
 from pathlib import Path
 
+import head_samples
 import numpy as np
 import pytest
 
 from medenhance.__main__ import main
+from medenhance.added_models import add_model
+from medenhance.image_files import read_image
 from medenhance.study import read_study, write_study
 from medenhance.tasks.denoise_ct import DenoiseOptions, denoise_ct, derivation
+from medenhance.tasks.detect_hemorrhage import (
+    DetectHemorrhageOptions,
+    DetectHemorrhageRequest,
+    detect_hemorrhage,
+    run,
+)
 from medenhance.worker import serve
+
+# Between the probabilities that the tiny random network gives, so that the mask is neither empty nor full.
+MASK_THRESHOLD = 0.5
 
 
 @pytest.fixture(params=["ct.nrrd", "ct.nii.gz", "DICOM"])
@@ -70,3 +82,55 @@ def contents_of(path: Path) -> dict[str, bytes]:
     """Name and bytes of a file, or of the files of a folder."""
     files = [path] if path.is_file() else sorted(path.iterdir())
     return {file.name: file.read_bytes() for file in files}
+
+
+@pytest.fixture
+def head(tmp_path: Path, write_dicom) -> Path:
+    """A head with a bleed as a DICOM series."""
+    volume, _ = head_samples.bleeding_head()
+    return head_samples.write_head_dicom(tmp_path / "Kopf 头" / "CT", volume.array, write_dicom)
+
+
+@pytest.fixture
+def tiny_head_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_model) -> str:
+    monkeypatch.setenv("MEDENHANCE_CACHE", str(tmp_path / "model cache"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    write_model(tmp_path / "tiny-head.safetensors", seed=3, **head_samples.head_model())
+    return add_model(tmp_path / "tiny-head.safetensors", tmp_path / "model cache").id
+
+
+def test_every_way_in_says_the_same_of_a_head(head: Path, tiny_head_model: str, tmp_path: Path) -> None:
+    out = {way: tmp_path / way for way in ("task", "command", "worker", "batch")}
+    options = DetectHemorrhageOptions(tiny_head_model, mask_threshold=MASK_THRESHOLD)
+    run(DetectHemorrhageRequest(head, out["task"], options, dicom=("seg", "sr", "ko")))
+    words = ["--model", tiny_head_model, "--mask-threshold", str(MASK_THRESHOLD), "--dicom", "seg", "sr", "ko"]
+    assert main(["detect-hemorrhage", str(head), str(out["command"]), *words]) == 0
+    asked = {"model": tiny_head_model, "mask_threshold": MASK_THRESHOLD, "dicom": ["seg", "sr", "ko"]}
+    request = {"id": "1", "task": "detect-hemorrhage", "input": str(head), "output": str(out["worker"])}
+    events = io.StringIO()
+    serve(io.BytesIO(json.dumps({**request, "options": asked}).encode() + b"\n"), events)
+    assert json.loads(events.getvalue().splitlines()[-1])["event"] == "result"
+    assert main(["batch", "detect-hemorrhage", str(head.parent), str(out["batch"]), *words]) == 0
+    found = {way: said_of(path if way != "batch" else path / "CT.hemorrhage") for way, path in out.items()}
+    assert set(found["task"]) == {"mask.nrrd", "report.json", "seg.dcm", "sr.dcm", "ko.dcm"}
+    for way in ("command", "worker", "batch"):
+        assert found[way] == found["task"], way
+    volume = read_study(head)
+    result = detect_hemorrhage(volume, options, source=head.name)
+    assert np.array_equal(read_image(out["task"] / "mask.nrrd").array, result.mask)
+    assert timeless(result.report.to_json()) == found["task"]["report.json"]
+    assert result.mask is not None
+    assert 0 < result.mask.sum() < result.mask.size
+
+
+def said_of(folder: Path) -> dict[str, object]:
+    """Bytes of the files; of the report all but times and memory."""
+    found: dict[str, object] = {path.name: path.read_bytes() for path in folder.iterdir()}
+    found["report.json"] = timeless(json.loads((folder / "report.json").read_text(encoding="utf-8")))
+    return found
+
+
+def timeless(report: dict) -> dict:
+    """A report without what no two runs share."""
+    run_facts = {**report["findings"]["run"], "seconds": 0, "peak_memory_mb": 0}
+    return {**report, "seconds": 0, "findings": {**report["findings"], "run": run_facts}}

@@ -243,6 +243,17 @@ def test_the_method_itself_prefers_no_side() -> None:
     assert not (tilts[0] == -tilts[1]).all()  # or the step would not be needed
 
 
+def test_end_levels_are_turned_half_way_to_the_tips_of_likely_curves() -> None:
+    tilts = np.array([0.0, 10, 0, -20, 0])
+    spread = np.zeros((2, 5))
+    spread[:, 2] = 14, -14  # either curve has its upper tip elsewhere: 14 degrees, or 10
+    slopes, draws, ends = angle._with_tips(np.tan(np.radians(tilts)), np.tan(np.radians(tilts + spread)))
+    assert ends == [0, 1, 3, 4]
+    found = np.degrees(np.arctan(slopes))
+    np.testing.assert_allclose(found, [0, 11, 0, -20, 0], atol=1e-9)
+    np.testing.assert_allclose(np.degrees(np.arctan(draws)).mean(axis=0), found, atol=1e-9)
+
+
 @pytest.mark.parametrize("factor", [0.25, 3.7])
 def test_a_uniform_scale_changes_no_angle(factor: float) -> None:
     drawn = draw(7)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import slicer
 
-MODULES = ("MedEnhanceLowDoseCT", "MedEnhanceModels", "MedEnhanceSpineUltrasound")
+MODULES = ("MedEnhanceHeadCT", "MedEnhanceLowDoseCT", "MedEnhanceModels", "MedEnhanceSpineUltrasound")
 
 
 class MedEnhanceExtensionTest(unittest.TestCase):

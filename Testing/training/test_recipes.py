@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from tiny_data import SyntheticData
+from tiny_head import TinyHeadData, tiny_head_network
 from tiny_runs import state_of
 from tiny_spine import TinySpineData
 
@@ -23,6 +24,7 @@ from medenhance.networks.resnet_generator import ResnetGeneratorConfig
 from medenhance.networks.spine import SpineConfig, SpineNetwork
 from medenhance_training.commands.fit import fit
 from medenhance_training.config import RunConfig
+from medenhance_training.data.head_source import HeadData
 from medenhance_training.data.spine_source import SpineData
 from medenhance_training.objectives.mtd_gan import MtdGanObjectiveConfig
 from medenhance_training.recipes import RECIPES, recipe
@@ -38,6 +40,8 @@ def tiny(config: RunConfig, run: Path) -> RunConfig:
     objective: Any = config.objective
     if isinstance(config.data, SpineData):
         return tiny_spine(config, run)
+    if isinstance(config.data, HeadData):
+        return tiny_head(config, run)
     if isinstance(objective, MtdGanObjectiveConfig):
         generator = replace(objective.generator, channels=2)
         objective = replace(objective, generator=generator, critic=replace(objective.critic, channels=2))
@@ -58,6 +62,13 @@ def tiny_spine(config: RunConfig, run: Path) -> RunConfig:
     loop = replace(config.loop, samples=4, batch_size=4)
     objective = replace(objective, **changes)
     return replace(config, objective=objective, loop=loop, data=TinySpineData(), run=run, threads=1)
+
+
+def tiny_head(config: RunConfig, run: Path) -> RunConfig:
+    """The recipe with few channels, two samples and made-up scans."""
+    objective: Any = replace(config.objective, network=tiny_head_network(config.objective.network))
+    loop = replace(config.loop, samples=2, batch_size=2)
+    return replace(config, objective=objective, loop=loop, data=TinyHeadData.like(config.data), run=run, threads=1)
 
 
 def tiny_network(network: SpineConfig) -> SpineConfig:
@@ -248,3 +259,25 @@ def test_compact_recipes_train_on_the_same_crops() -> None:
     compact = [recipe(name) for name in SPINE if name.endswith("compact") or "compact-" in name]
     assert len({(config.loop.samples, config.data.crop, config.data.crop_every) for config in compact}) == 1
     assert {config.data.clean for config in compact} == {False, True}
+
+
+def test_smart_net_has_the_thesis_s_numbers() -> None:
+    config = recipe("smart-net")
+    assert (config.objective.segmentation, config.objective.pooling) == ("dice", "max-avg")
+    assert config.loop.samples == 1000 * 1469
+    optimizer = config.objective.optimizer
+    assert (optimizer.kind, optimizer.lr, optimizer.weight_decay, optimizer.betas) == ("adam", 1e-4, 5e-4, (0.9, 0.999))
+    rates = [learning_rate_factor(optimizer.schedule, epoch * 1469, config.loop.samples) for epoch in (0, 1, 4, 5, 999)]
+    assert rates[:3] == pytest.approx([0.2, 0.4, 1.0])  # (e + 1) / 5, and not 0 in the first epoch as in the code
+    assert rates[3] == pytest.approx(1.0)
+    assert rates[4] == pytest.approx((1 - 994 / 995) ** 0.9)
+    assert recipe("smart-net-scan").objective.optimizer.lr == 5e-6
+    assert recipe("smart-net-scan").loop.samples == 500 * 1469
+
+
+def test_the_shipped_scan_network_fits_its_upstream_one() -> None:
+    upstream, scan = recipe("smart-net-compact").objective.network, recipe("smart-net-scan-compact").objective.network
+    assert (upstream.input, upstream.encoder, upstream.segmentation) == (scan.input, scan.encoder, scan.decoder)
+    assert upstream.pool == scan.pool
+    parameters = sum(p.numel() for p in recipe("smart-net-scan-compact").objective.build().network.parameters())
+    assert parameters * 4 <= 12_000_000  # bytes of the whole chain, issue 5

@@ -48,3 +48,16 @@ def test_released_schedule_is_one_epoch_late_everywhere() -> None:
 
 def test_released_minimum_is_a_floor_of_the_factor() -> None:
     assert learning_rate_factor(RELEASED, 600 * 100, 500 * 100) == 1e-6
+
+
+def test_an_epoch_keeps_its_rate_and_the_first_one_learns() -> None:
+    config = ScheduleConfig("polynomial", warmup_samples=300, floor=0.0, epoch_samples=100, power=0.5)
+    factors = [learning_rate_factor(config, seen, 1000) for seen in (0, 99, 100, 200, 300, 650, 999)]
+    # (e + 1) / 3 while it warms up, then sqrt(1 - (e - 3) / 7) of the epochs 3 to 9
+    assert factors == pytest.approx([1 / 3, 1 / 3, 2 / 3, 1.0, 1.0, (4 / 7) ** 0.5, (1 / 7) ** 0.5])
+
+
+def test_polynomial_decay_goes_step_by_step_without_epochs() -> None:
+    config = ScheduleConfig("polynomial", floor=0.0, power=2.0)
+    factors = [learning_rate_factor(config, seen, 100) for seen in (0, 50, 100)]
+    assert factors == pytest.approx([1.0, 0.25, 0.0])

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scipy.ndimage import gaussian_filter
 from tiny_spine import TinySpineData, projection
 
 from medenhance.enhance_projection import enhance_projection
@@ -20,7 +21,7 @@ from medenhance.weights import entry_of, require_golden
 from medenhance_training import export as export_module
 from medenhance_training import spine_evaluation
 from medenhance_training.__main__ import main
-from medenhance_training.benchmark.hallucination import draw_edits, measure_hallucination
+from medenhance_training.benchmark.hallucination import displacement, draw_edits, measure_hallucination
 from medenhance_training.benchmark.paper_table1 import TABLE_1
 from medenhance_training.benchmark.real_projection import read_real_projection, real_table
 from medenhance_training.benchmark.spine_fills import FILLS, found_dashes, linear_fill
@@ -244,7 +245,7 @@ def test_a_spine_network_exports_with_its_card(
         assert stated in card
     assert "Where it was tested" not in card
     (line,) = training_data(to_plain(recipe("da-gan-compact").data))
-    assert line == "60 simulated subjects, 3 projections each, structured noise x 0.5 to 3"
+    assert line == "80 simulated subjects, 3 projections each, structured noise x 0.5 to 3"
 
 
 def test_the_public_projection_stands_in_a_table_of_its_own(trained: Path, tmp_path: Path, held_out) -> None:
@@ -284,3 +285,10 @@ def test_a_process_that_comes_back_is_an_invention_and_a_moved_one_has_a_place()
     stubborn = measure_hallucination(truthful[1], [edits], 4)
     assert (stubborn.restored, stubborn.found) == (1.0, 1.0)
     assert stubborn.moved_error_mm == pytest.approx(5.0, abs=1.0)
+    assert honest.image_shift_mm == 0.0
+
+
+def test_the_displacement_of_an_image_is_found_to_the_pixel() -> None:
+    grey = gaussian_filter(np.random.default_rng(0).normal(size=(60, 70)), 3)
+    assert displacement(grey, grey) == 0.0
+    assert displacement(np.roll(grey, (3, -4), (0, 1)), grey) == 5.0

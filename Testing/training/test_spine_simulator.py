@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 from scipy.ndimage import binary_dilation, gaussian_filter
 
 from medenhance.spine.labels import LUMP, PROCESS, RIB
+from medenhance_training.data.spine.bones import Bone, draw_bones
 from medenhance_training.data.spine.case import Landmark, SpineCase
-from medenhance_training.data.spine.config import SLAB_MM, SpineConfig
+from medenhance_training.data.spine.config import HABITUS, SLAB_MM, SpineConfig
 from medenhance_training.data.spine.posture import LEVELS, draw_posture, true_curves
 from medenhance_training.data.spine.simulate import simulate_case
 from medenhance_training.data.spine.sweep import Sweep, cover
@@ -179,6 +181,28 @@ def test_a_shifted_process_moves_by_what_was_asked_and_takes_its_label_along():
     assert shifted.labels[round(after.row), round(after.column)] == PROCESS
 
 
+def test_the_rib_of_a_shifted_process_comes_along_and_that_of_a_deleted_one_stays():
+    def rib(config: SpineConfig) -> Bone:
+        posture = draw_posture(config, np.random.default_rng(0))
+        bones = draw_bones(posture, HABITUS["average"], config, np.random.default_rng(1))
+        return next(bone for bone in bones if (bone.label, bone.level, bone.side) == (RIB, "T6", "right"))
+
+    assert rib(replace(WHOLE, shifted=(("T6", "right", 5.0),))).row_mm - rib(WHOLE).row_mm == pytest.approx(5.0)
+    assert rib(replace(WHOLE, deleted=(("T6", "right"),))) == rib(WHOLE)
+
+
+def test_some_processes_stray_from_their_level_where_that_is_asked_for():
+    strayed = case(0, replace(WHOLE, stray_share=0.5))
+    pairs = zip(case(0, WHOLE).landmarks, strayed.landmarks, strict=True)
+    by_mm = np.array([abs(b.row_mm - a.row_mm) for a, b in pairs if a.side != "middle"])
+    assert 0.25 < (by_mm > 0).mean() < 0.75
+    assert 2 < by_mm[by_mm > 0].mean() < 5
+    assert by_mm.max() <= 7
+    assert [mark.row_mm for mark in case(0, WHOLE).landmarks if mark.side == "middle"] == [
+        mark.row_mm for mark in strayed.landmarks if mark.side == "middle"
+    ]
+
+
 def projected(subject: SpineCase, centre_mm: float) -> np.ndarray:
     """(R, C): mean of the volume over a slab below the skin, linear between planes."""
     assert subject.volume is not None
@@ -205,10 +229,10 @@ def test_the_projected_volume_is_the_fast_projection():
         difference = (slow - fast)[alike]
         assert np.corrcoef(slow[seen], fast[seen])[0, 1] > 0.96
         assert abs(difference.mean()) < 3
-        # What remains is grain: it is gone once a few pixels are averaged.
+        # What remains is grain: it is gone once a few pixels are averaged, but where speckle is cut off at white.
         share = np.maximum(gaussian_filter(alike.astype(float), 3), 1e-6)
         smooth = gaussian_filter(np.where(alike, slow - fast, 0.0), 3) / share
-        assert smooth[alike].std() < 4
+        assert smooth[alike].std() < 6
 
 
 @pytest.mark.parametrize(

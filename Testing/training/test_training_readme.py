@@ -40,7 +40,8 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.setattr(f"{package}.fit.fit", instead(None))
     monkeypatch.setattr(f"{package}.index.make_index_file", instead(""))
     monkeypatch.setattr(f"{package}.simulate.simulate_low_dose_ct", instead([]))
-    for name in ("evaluate", "export", "benchmark", "benchmark_spine"):
+    monkeypatch.setattr(f"{package}.index_head.index_head_ct", instead(""))
+    for name in ("evaluate", "export", "benchmark", "benchmark_spine", "benchmark_head", "check_table"):
         monkeypatch.setattr(f"{package}.{name}.run", instead(0))
     return seen
 

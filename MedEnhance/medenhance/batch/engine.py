@@ -1,4 +1,4 @@
-"""Denoises every study below a folder into a mirrored tree; what is done is skipped, what fails stops nothing else."""
+"""Does a task for every study below a folder; what is done is skipped, what fails stops nothing else."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
-from medenhance.batch.plan import BatchRequest, Job, plan
+from medenhance.batch.plan import Job, plan
 from medenhance.batch.state import BatchState
-from medenhance.batch.table import StudyOutcome, write_tables
+from medenhance.batch.table import StudyOutcome
+from medenhance.batch.work import BatchOf
 from medenhance.errors import Cancelled, MedEnhanceError
 from medenhance.failures import Failure, describe
-from medenhance.measure.tissue import SOFT
-from medenhance.measure.trust import TrustReport
 from medenhance.predict import Predictor
 from medenhance.predictor_cache import PredictorCache
 from medenhance.progress import Progress
-from medenhance.staged_run import outputs_of, run_staged
 
 # Not the fault of one study: the next one would fail in the same way.
 COMMON_KINDS = ("bad-option", "model-unknown", "weights-missing", "device-unavailable")
@@ -54,8 +52,8 @@ class Collected:
         return self.progress.cancelled()
 
 
-def run_batch(request: BatchRequest, listener: BatchListener) -> list[StudyOutcome]:
-    """Denoise every study that is not done yet, and write tables of all of them into the output folder.
+def run_batch(request: BatchOf, listener: BatchListener) -> list[StudyOutcome]:
+    """Do every study that is not done yet, and write tables of all of them into the output folder.
 
     The tables are written when the batch is stopped too.
 
@@ -67,7 +65,7 @@ def run_batch(request: BatchRequest, listener: BatchListener) -> list[StudyOutco
         Cancelled, KeyboardInterrupt: Stopped; the next run goes on from here.
     """
     _check_folders(request)
-    request = replace(request, input_root=request.input_root.resolve(), output_root=request.output_root.resolve())
+    request = _resolved(request)
     state = BatchState(request.output_root)
     jobs = plan(request, listener.scanning())
     outcomes = {job.study.name: _not_run(job) for job in jobs}
@@ -77,7 +75,7 @@ def run_batch(request: BatchRequest, listener: BatchListener) -> list[StudyOutco
             listener.finished(outcome, number, len(jobs))
     finally:
         if any(outcome.status != "not run" for outcome in outcomes.values()):
-            write_tables(list(outcomes.values()), request.output_root)
+            request.work.write_tables(list(outcomes.values()), request.output_root)
     return list(outcomes.values())
 
 
@@ -90,7 +88,7 @@ def run_job(job: Job, progress: Progress, predictor: Predictor | None = None) ->
     """
     begun, collected = time.perf_counter(), Collected(progress)
     try:
-        report = run_staged(job.request, collected, predictor)
+        report = job.work.run(job.request, collected, predictor)
     except Cancelled:
         raise
     except Exception as error:
@@ -98,7 +96,8 @@ def run_job(job: Job, progress: Progress, predictor: Predictor | None = None) ->
         if failure.kind in COMMON_KINDS:
             raise
         return replace(failed(job, failure), seconds=time.perf_counter() - begun)
-    return _done(job, report, time.perf_counter() - begun, tuple(collected.warnings))
+    done = job.work.done(_not_run(job), report)
+    return replace(done, seconds=time.perf_counter() - begun, warnings=tuple(collected.warnings))
 
 
 def failed(job: Job, failure: Failure) -> StudyOutcome:
@@ -106,9 +105,7 @@ def failed(job: Job, failure: Failure) -> StudyOutcome:
     return replace(_not_run(job), status="failed", **asdict(failure))
 
 
-def _outcomes(
-    request: BatchRequest, jobs: list[Job], state: BatchState, listener: BatchListener
-) -> Iterator[StudyOutcome]:
+def _outcomes(request: BatchOf, jobs: list[Job], state: BatchState, listener: BatchListener) -> Iterator[StudyOutcome]:
     """Skip, refuse or do every job, and keep the state."""
     todo = []
     for job in jobs:
@@ -121,28 +118,29 @@ def _outcomes(
         return
     doing = _here(todo, state, listener, len(jobs)) if request.scheduler is None else _there(todo, state, request)
     for job, outcome in doing:
-        if outcome.status == "done":
+        if outcome.status in ("done", "not processed"):
             state.finish(job.request.output, job.fingerprint, asdict(outcome))
         else:
-            state.give_up(outputs_of(job.request))
+            state.give_up(job.work.outputs_of(job.request))
         yield outcome
 
 
 def _here(
     jobs: list[Job], state: BatchState, listener: BatchListener, total: int
 ) -> Iterator[tuple[Job, StudyOutcome]]:
-    predictor = PredictorCache().get(jobs[0].request.options)
+    work = jobs[0].work
+    predictor = PredictorCache().get_for(work.task, work.options, work.load)
     for number, job in enumerate(jobs, start=total - len(jobs) + 1):
-        state.begin(outputs_of(job.request), job.fingerprint)
+        state.begin(job.work.outputs_of(job.request), job.fingerprint)
         yield job, run_job(job, listener.started(job.study.name, number, total), predictor)
 
 
-def _there(jobs: list[Job], state: BatchState, request: BatchRequest) -> Iterator[tuple[Job, StudyOutcome]]:
+def _there(jobs: list[Job], state: BatchState, request: BatchOf) -> Iterator[tuple[Job, StudyOutcome]]:
     from medenhance.batch.cluster import run_on_cluster
 
     assert request.scheduler is not None
     for job in jobs:
-        state.begin(outputs_of(job.request), job.fingerprint)
+        state.begin(job.work.outputs_of(job.request), job.fingerprint)
     yield from run_on_cluster(jobs, request.scheduler)
 
 
@@ -151,30 +149,23 @@ def _skipped(job: Job, state: BatchState) -> StudyOutcome | None:
     record = state.record_of(job.request.output)
     if record is None or not record.done or record.fingerprint != job.fingerprint:
         return None
-    if not all(path.exists() for path in outputs_of(job.request)):
+    if not all(path.exists() for path in job.work.outputs_of(job.request)):
         return None
-    facts = record.facts
-    return replace(
-        _not_run(job),
-        status="skipped",
-        noise_sd_before_hu=facts.get("noise_sd_before_hu"),
-        noise_sd_after_hu=facts.get("noise_sd_after_hu"),
-        bias_hu=facts.get("bias_hu"),
-    )
+    return job.work.skipped(_not_run(job), record.facts)
 
 
 def _refused(job: Job, state: BatchState) -> StudyOutcome | None:
     """The outcome of a study that cannot be read, or whose output exists and is not the work of this batch."""
     if job.problem is not None:
         return failed(job, job.problem)
-    for path in outputs_of(job.request):
+    for path in job.work.outputs_of(job.request):
         if path.exists() and not state.owns(path):
             message = f"{path} exists and was not written by this batch."
             return failed(job, Failure("output-refused", message, "Move it away, or choose another output folder."))
     return None
 
 
-def _check_folders(request: BatchRequest) -> None:
+def _check_folders(request: BatchOf) -> None:
     source, target = request.input_root.resolve(), request.output_root.resolve()
     if not source.is_dir():
         raise MedEnhanceError("input-missing", f"there is no folder {request.input_root}.", "Give a folder of studies.")
@@ -186,17 +177,11 @@ def _check_folders(request: BatchRequest) -> None:
 
 
 def _not_run(job: Job) -> StudyOutcome:
-    return StudyOutcome(job.study.name, job.study.series, "not run", str(job.request.output))
+    return job.work.not_run(job.study, job.request.output)
 
 
-def _done(job: Job, report: TrustReport, seconds: float, warnings: tuple[str, ...]) -> StudyOutcome:
-    soft = report.row(SOFT)
-    return replace(
-        _not_run(job),
-        status="done",
-        seconds=seconds,
-        noise_sd_before_hu=soft.noise_sd_before_hu,
-        noise_sd_after_hu=soft.noise_sd_after_hu,
-        bias_hu=soft.bias_hu,
-        warnings=warnings,
-    )
+def _resolved(request: BatchOf) -> BatchOf:
+    """With absolute folders."""
+    roots = {"input_root": request.input_root.resolve(), "output_root": request.output_root.resolve()}
+    found: BatchOf = replace(request, **roots)  # type: ignore[type-var]
+    return found

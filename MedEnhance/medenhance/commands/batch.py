@@ -1,4 +1,4 @@
-"""`medenhance batch denoise-ct`: every study below a folder."""
+"""`medenhance batch denoise-ct`, `medenhance batch detect-hemorrhage`: every study below a folder."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import FlagCreatePairsOff, Positional, arg
+from tyro.conf import FlagCreatePairsOff, Positional, arg, subcommand
 
 from medenhance.commands.denoise_ct import Precision
 from medenhance.terminal import TerminalProgress
 
 if TYPE_CHECKING:
-    from medenhance.batch.plan import BatchRequest
     from medenhance.batch.table import StudyOutcome
+    from medenhance.batch.work import BatchOf
     from medenhance.progress import Progress
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Do a task for every study below a folder.
+class DenoiseBatch:
+    """Denoise every study below a folder.
 
     A study is every CT series of every folder with DICOM files, and every NRRD, NIfTI, MHA or MHD file. The output
     folder mirrors the input folder. Run the same command again to go on after a stop: what is done is skipped as long
@@ -29,8 +29,6 @@ class Batch:
     in the output folder say what became of each. Research use only.
     """
 
-    task: Annotated[Positional[Literal["denoise-ct"]], arg(metavar="denoise-ct")]
-    """What to do."""
     input_root: Annotated[Positional[Path], arg(metavar="INPUT_ROOT")]
     """Folder with studies at any depth."""
     output_root: Annotated[Positional[Path], arg(metavar="OUTPUT_ROOT")]
@@ -55,7 +53,51 @@ class Batch:
     """Run the studies on the Dask cluster of this scheduler; its workers need the same folders and `--nthreads 1`."""
 
 
-def run(args: Batch) -> int:
+@dataclass(frozen=True)
+class HemorrhageBatch:
+    """Look for blood in every head CT below a folder, and write a worklist.
+
+    A study is every CT series of every folder with DICOM files, and every NRRD, NIfTI, MHA or MHD file; each gets a
+    folder with its report and mask. worklist.csv and worklist.json name all of them, what was flagged first; what was
+    not processed stands there with the reason. Run the same command again to go on after a stop. Notification only:
+    every scan is read in full, flagged or not. Research use only.
+    """
+
+    input_root: Annotated[Positional[Path], arg(metavar="INPUT_ROOT")]
+    """Folder with studies at any depth."""
+    output_root: Annotated[Positional[Path], arg(metavar="OUTPUT_ROOT")]
+    """Folder for the worklist and one folder a study."""
+    model: Annotated[str | None, arg(metavar="ID")] = None
+    """Model to run, see `medenhance models list`; the default one if not given."""
+    operating_point: Annotated[str | None, arg(metavar="NAME")] = None
+    """By which operating point of the model's card a scan is flagged; the first if not given."""
+    mask_threshold: Annotated[float | None, arg(metavar="P")] = None
+    """Probability from which on a voxel belongs to the mask; that of the model's card if not given."""
+    critical_ml: Annotated[float, arg(metavar="ML")] = 30.0
+    """Suspected volume from which on a scan is critical."""
+    critical_shift_mm: Annotated[float, arg(metavar="MM")] = 5.0
+    """Midline shift from which on a suspected bleed is critical."""
+    report: Annotated[bool, FlagCreatePairsOff] = False
+    """Also draw the report of each study as a figure."""
+    format: Literal["nrrd", "nifti"] = "nrrd"
+    """Format of the masks."""
+    dicom: Annotated[tuple[Literal["seg", "sr", "ko"], ...], arg(metavar="OBJECT ...")] = ()
+    """DICOM objects to write for each DICOM study: seg (mask), sr (measurements), ko (key images)."""
+    device: Annotated[str, arg(metavar="D")] = "auto"
+    """auto, cpu, cuda, cuda:1, mps or xpu; see `medenhance doctor`."""
+    precision: Precision = "auto"
+    """auto takes a short format only where the hardware is built for it and the model allows it."""
+    scheduler: Annotated[str | None, arg(metavar="ADDRESS")] = None
+    """Run the studies on the Dask cluster of this scheduler; its workers need the same folders and `--nthreads 1`."""
+
+
+Batch = (
+    Annotated[DenoiseBatch, subcommand("denoise-ct", prefix_name=False)]
+    | Annotated[HemorrhageBatch, subcommand("detect-hemorrhage", prefix_name=False)]
+)
+
+
+def run(args: DenoiseBatch | HemorrhageBatch) -> int:
     """Run the batch and print its table; the exit status is 1 when a study failed."""
     from medenhance.batch.engine import run_batch
 
@@ -68,7 +110,9 @@ def run(args: Batch) -> int:
     from medenhance.batch.table import table
 
     print("\n".join(table(outcomes)))
-    print(f"tables: {args.output_root / 'batch.csv'}, {args.output_root / 'batch.json'}")
+    names = ("worklist", "batch") if isinstance(args, HemorrhageBatch) else ("batch",)
+    files = [args.output_root / f"{name}.{suffix}" for name in names for suffix in ("csv", "json")]
+    print(f"tables: {', '.join(map(str, files))}")
     return int(any(outcome.status == "failed" for outcome in outcomes))
 
 
@@ -110,7 +154,9 @@ class TerminalListener:
         return f" (about {minutes:.1f} min left)" if num_left else ""
 
 
-def _request(args: Batch) -> BatchRequest:
+def _request(args: DenoiseBatch | HemorrhageBatch) -> BatchOf:
+    if isinstance(args, HemorrhageBatch):
+        return _hemorrhage_request(args)
     from medenhance.batch.plan import BatchRequest
     from medenhance.tasks.denoise_ct import DenoiseOptions
 
@@ -122,5 +168,29 @@ def _request(args: Batch) -> BatchRequest:
         report=args.report,
         figure=args.figure,
         residual=args.residual,
+        scheduler=args.scheduler,
+    )
+
+
+def _hemorrhage_request(args: HemorrhageBatch) -> BatchOf:
+    from medenhance.batch.hemorrhage_work import HemorrhageBatchRequest
+    from medenhance.head_ct.priority import PriorityThresholds
+    from medenhance.tasks.detect_hemorrhage import DetectHemorrhageOptions
+
+    options = DetectHemorrhageOptions(
+        model=args.model,
+        operating_point=args.operating_point,
+        mask_threshold=args.mask_threshold,
+        thresholds=PriorityThresholds(args.critical_ml, args.critical_shift_mm),
+        device=args.device,
+        precision=args.precision,
+    )
+    return HemorrhageBatchRequest(
+        input_root=args.input_root,
+        output_root=args.output_root,
+        options=options,
+        figure=args.report,
+        format=args.format,
+        dicom=args.dicom,
         scheduler=args.scheduler,
     )

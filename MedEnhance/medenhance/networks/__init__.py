@@ -10,10 +10,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from medenhance.errors import MedEnhanceError
-from medenhance.networks import mtdgan, redcnn, spine
+from medenhance.networks import (
+    mtdgan,
+    patel2019a,
+    patel2019b,
+    redcnn,
+    singh2020,
+    smart_net,
+    smart_net_scan,
+    spine,
+)
+from medenhance.networks.precision import run
 from medenhance.strict_json import SchemaError, from_json
 
 
@@ -32,6 +42,8 @@ class NetworkSpec:
         size_minimum: Config -> least height and width.
         bytes_per_pixel: (config, bytes of a weight) -> working memory of a forward pass for one pixel.
         classes: Config -> number of class scores that follow the image in the output's channels; 0 for an image alone.
+        on_stack: (network, (N, 1, H, W)) -> (N, 1 + classes, H, W). Networks for whole scans take the N images as one
+            scan; for all others it is their forward pass.
     """
 
     config_type: type[Any]
@@ -40,6 +52,12 @@ class NetworkSpec:
     size_minimum: Callable[[Any], int]
     bytes_per_pixel: Callable[[Any, int], int]
     classes: Callable[[Any], int] = _no_classes
+    on_stack: Callable[[nn.Module, Tensor], Tensor] = run
+
+    @property
+    def for_scans(self) -> bool:
+        """Whether the network takes whole scans, whose slices see each other."""
+        return self.on_stack is not run
 
 
 NETWORKS: dict[str, NetworkSpec] = {
@@ -56,6 +74,50 @@ NETWORKS: dict[str, NetworkSpec] = {
         spine.size_minimum,
         spine.bytes_per_pixel,
         spine.classes,
+    ),
+    "smart-net": NetworkSpec(
+        smart_net.SmartNetConfig,
+        smart_net.SmartNet,
+        smart_net.size_multiple,
+        smart_net.size_minimum,
+        smart_net.bytes_per_pixel,
+        smart_net.classes,
+    ),
+    "smart-net-scan": NetworkSpec(
+        smart_net_scan.SmartNetScanConfig,
+        smart_net_scan.SmartNetScan,
+        smart_net_scan.size_multiple,
+        smart_net_scan.size_minimum,
+        smart_net_scan.bytes_per_pixel,
+        smart_net_scan.classes,
+        smart_net_scan.on_stack,
+    ),
+    "patel-2019a": NetworkSpec(
+        patel2019a.Patel2019aConfig,
+        patel2019a.Patel2019a,
+        patel2019a.size_multiple,
+        patel2019a.size_multiple,
+        patel2019a.bytes_per_pixel,
+        smart_net_scan.classes,
+        smart_net_scan.on_stack,
+    ),
+    "patel-2019b": NetworkSpec(
+        patel2019b.Patel2019bConfig,
+        patel2019b.Patel2019b,
+        patel2019b.size_multiple,
+        patel2019b.size_multiple,
+        patel2019b.bytes_per_pixel,
+        smart_net_scan.classes,
+        smart_net_scan.on_stack,
+    ),
+    "singh-2020": NetworkSpec(
+        singh2020.Singh2020Config,
+        singh2020.Singh2020,
+        singh2020.size_multiple,
+        singh2020.size_multiple,
+        singh2020.bytes_per_pixel,
+        smart_net_scan.classes,
+        smart_net_scan.on_stack,
     ),
 }
 

@@ -24,8 +24,8 @@ class EntryConvolution(nn.Conv2d):
         w_high, w_low = _split(self.weight, dtype)
         parts = torch.cat([x_high, x_low, x_high], dim=1).contiguous(memory_format=torch.channels_last)
         weight = torch.cat([w_high, w_high, w_low], dim=1).contiguous(memory_format=torch.channels_last)
-        assert self.bias is not None
-        return F.conv2d(parts, weight, self.bias.to(dtype), self.stride, self.padding, self.dilation)
+        bias = None if self.bias is None else self.bias.to(dtype)
+        return F.conv2d(parts, weight, bias, self.stride, self.padding, self.dilation)
 
 
 def cast(network: nn.Module, dtype: torch.dtype) -> nn.Module:

@@ -11,10 +11,14 @@ from typing import Any, Protocol
 
 from medenhance.worker_tasks import (
     denoise_ct,
+    detect_hemorrhage,
     doctor,
     enhance_spine,
     export_dicom,
+    export_hemorrhage,
+    export_segmentation,
     hello,
+    measure_hemorrhage,
     measure_uca,
     model_add,
     model_delete,
@@ -24,6 +28,7 @@ from medenhance.worker_tasks import (
     pack_export,
     pack_import,
     project_vpi,
+    worklist_hemorrhage,
 )
 from medenhance.worker_tasks.running import Running
 
@@ -49,7 +54,12 @@ TASKS: dict[str, tuple[type[Message], Handler]] = {
     "project-vpi": (project_vpi.ProjectVpiMessage, project_vpi.run),
     "enhance-spine": (enhance_spine.EnhanceSpineMessage, enhance_spine.run),
     "measure-uca": (measure_uca.MeasureUcaMessage, measure_uca.run),
+    "detect-hemorrhage": (detect_hemorrhage.DetectHemorrhageMessage, detect_hemorrhage.run),
+    "measure-hemorrhage": (measure_hemorrhage.MeasureHemorrhageMessage, measure_hemorrhage.run),
+    "export-hemorrhage": (export_hemorrhage.ExportHemorrhageMessage, export_hemorrhage.run),
+    "worklist-hemorrhage": (worklist_hemorrhage.WorklistHemorrhageMessage, worklist_hemorrhage.run),
     "export-dicom": (export_dicom.ExportDicomMessage, export_dicom.run),
+    "export-segmentation": (export_segmentation.ExportSegmentationMessage, export_segmentation.run),
     "models": (models.ModelsMessage, models.run),
     "model-download": (model_download.ModelDownloadMessage, model_download.run),
     "model-verify": (model_verify.ModelVerifyMessage, model_verify.run),

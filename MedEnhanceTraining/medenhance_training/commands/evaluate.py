@@ -17,16 +17,19 @@ from medenhance.terminal import TerminalProgress
 from medenhance.weights import entry_of, locate
 from medenhance_training.benchmark.pairs import HeldOutData, held_out_pairs
 from medenhance_training.checkpoint import latest_checkpoint, load_published
+from medenhance_training.data.head_held_out import HeldOutHeads
 from medenhance_training.evaluation import evaluate_method, evaluation_table, save_evaluation
+from medenhance_training.head_report import HeadEvaluation, evaluate_head_run, head_tables
 from medenhance_training.methods import ModelMethod, NetworkMethod, RunMethod, task_of
-from medenhance_training.spine_evaluation import HeldOutSubjects, evaluate_spine_run, spine_tables
+from medenhance_training.spine_evaluation import HeldOutSubjects, SpineEvaluation, evaluate_spine_run, spine_tables
+from medenhance_training.table import Table
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure a network on held-out slices: pairs of low and normal dose, or simulated spine projections.
+    """Measure a network: on pairs of low and normal dose, on simulated spine projections or on simulated head scans.
 
     On CT it gives PSNR, SSIM and RMSE in declared windows, CT-number shifts of each tissue, residual structure, seconds
     and memory. Name one of a model, a weights file or a training run. Research use only.
@@ -42,6 +45,8 @@ class Evaluate:
     """What to measure a CT network on."""
     spine: HeldOutSubjects = field(default_factory=HeldOutSubjects)
     """What to measure a network for spine projections on; it is named by --run."""
+    head: HeldOutHeads = field(default_factory=HeldOutHeads)
+    """What to calibrate a network for head CT on, and what to measure it on; it is named by --run."""
     json: Annotated[Path | None, arg(metavar="PATH.json")] = None
     """Write every figure of every slice; `medenhance-train export` takes this file."""
     markdown: Annotated[Path | None, arg(metavar="PATH.md")] = None
@@ -55,8 +60,11 @@ class Evaluate:
 def run(args: Evaluate) -> int:
     """Measure, print the table, and write what was asked for."""
     method = _method(args)
-    if isinstance(method, RunMethod) and task_of(load_published(method.run)[0]) == "enhance-spine":
+    task = task_of(load_published(method.run)[0]) if isinstance(method, RunMethod) else None
+    if isinstance(method, RunMethod) and task == "enhance-spine":
         return _run_spine(args, method.run)
+    if isinstance(method, RunMethod) and task == "detect-hemorrhage":
+        return _run_head(args, method.run)
     with TerminalProgress() as progress:
         evaluation = evaluate_method(method, held_out_pairs(args.data, progress), progress)
     table = evaluation_table(evaluation)
@@ -72,7 +80,16 @@ def _run_spine(args: Evaluate, run: Path) -> int:
     with TerminalProgress() as progress:
         held_out = args.spine.projections(progress)
         evaluation = evaluate_spine_run(run, held_out, args.device, args.precision, progress)
-    tables = spine_tables(evaluation)
+    return _written(args, spine_tables(evaluation), evaluation)
+
+
+def _run_head(args: Evaluate, run: Path) -> int:
+    with TerminalProgress() as progress:
+        evaluation = evaluate_head_run(run, args.head, args.device, args.precision, progress)
+    return _written(args, head_tables(evaluation), evaluation)
+
+
+def _written(args: Evaluate, tables: list[Table], evaluation: SpineEvaluation | HeadEvaluation) -> int:
     print("\n\n".join(table.text() for table in tables))
     if args.json is not None:
         write_json(args.json, to_json(evaluation))

@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 
 from medenhance.manifest import Task
 from medenhance_training.export import Labels, bundle, export
+from medenhance_training.head_report import HeadEvaluation
 from medenhance_training.spine_evaluation import SpineEvaluation
 from medenhance_training.statement import read_evaluation
 
@@ -45,25 +46,28 @@ class Export:
     default: bool = False
     """Make it the model that its task takes when none is named."""
     max_mb: float | None = None
-    """Largest accepted weights file, MB; with --bundle 4 for CT and 8 for spine ultrasound if not given."""
+    """Largest accepted weights file, MB; with --bundle 4 for CT, 8 for spine and 12 for head CT if not given."""
 
 
-BUNDLE_MB: dict[Task, float] = {"denoise-ct": 4.0, "enhance-spine": 8.0}
+BUNDLE_MB: dict[Task, float] = {"denoise-ct": 4.0, "enhance-spine": 8.0, "detect-hemorrhage": 12.0}
 _TITLE: dict[Task, str] = {
     "denoise-ct": "Low-dose CT denoiser",
     "enhance-spine": "Spine ultrasound enhancer and segmenter",
+    "detect-hemorrhage": "Head CT haemorrhage detector",
 }
 _USE: dict[Task, str] = {
     "denoise-ct": "Reduces noise in low-dose CT slices, for research; not for diagnosis.",
     "enhance-spine": "Removes structured noise from coronal ultrasound projections of the spine and finds ribs, "
     "transverse processes and lumbar lumps, for research; not for diagnosis. Trained on simulated projections alone.",
+    "detect-hemorrhage": "Marks non-contrast head CT scans that may show intracranial haemorrhage, and where, for "
+    "research; not for diagnosis, and never to leave a scan unread. Trained on simulated scans.",
 }
 
 
 def run(args: Export) -> int:
     """Export, and print what was written."""
     evaluation = read_evaluation(args.evaluation)
-    task: Task = "enhance-spine" if isinstance(evaluation, SpineEvaluation) else "denoise-ct"
+    task: Task = evaluation.task if isinstance(evaluation, (SpineEvaluation, HeadEvaluation)) else "denoise-ct"
     labels = Labels(
         id=args.id,
         version=args.version,

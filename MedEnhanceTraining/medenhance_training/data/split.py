@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,13 +31,29 @@ def split_cases(
     seed: int = 0,
     fixed: Mapping[str, Part] | None = None,
 ) -> Split:
-    """Split by patient: all cases of one are in one part.
+    """Split by patient: all cases of one are in one part; see `split_patients`.
+
+    Raises:
+        MedEnhanceError: bad-option for shares that make no sense, or when too few patients are there.
+    """
+    parts = split_patients([case.patient_id for case in cases], validation, test, seed, fixed)
+    return Split(*(tuple(c for c in cases if parts[c.patient_id] == part) for part in ("train", "validation", "test")))
+
+
+def split_patients(
+    patient_ids: Iterable[str],
+    validation: float = 0.1,
+    test: float = 0.1,
+    seed: int = 0,
+    fixed: Mapping[str, Part] | None = None,
+) -> dict[str, Part]:
+    """The part of each patient.
 
     Patients are put in an order that depends on the seed and their own ids alone, so neither the order of the cases
     nor their number per patient matters. A part whose share is above 0 gets at least one patient.
 
     Args:
-        cases: What to split.
+        patient_ids: Of whom; repetitions do not matter.
         validation: Share of the patients (those of `fixed` not counted) for validation.
         test: Share for test.
         seed: Seed of the order.
@@ -51,7 +67,7 @@ def split_cases(
             "bad-option", f"Shares of {validation} and {test} leave nothing to train on.", "Their sum is below 1."
         )
     parts = dict(fixed or {})
-    free = sorted({case.patient_id for case in cases} - parts.keys(), key=lambda patient: _order(seed, patient))
+    free = sorted(set(patient_ids) - parts.keys(), key=lambda patient: _order(seed, patient))
     num_test, num_validation = _count(test, len(free)), _count(validation, len(free))
     if free and num_test + num_validation >= len(free):
         raise MedEnhanceError(
@@ -61,7 +77,7 @@ def split_cases(
         )
     for rank, patient in enumerate(free):
         parts[patient] = "test" if rank < num_test else "validation" if rank < num_test + num_validation else "train"
-    return Split(*(tuple(c for c in cases if parts[c.patient_id] == part) for part in ("train", "validation", "test")))
+    return parts
 
 
 def _order(seed: int, patient_id: str) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from medenhance.errors import MedEnhanceError
 from medenhance_training.config import RunConfig
-from medenhance_training.recipes import mtd_gan, redcnn, spine
+from medenhance_training.recipes import mtd_gan, redcnn, smart_net, smart_net_compact, spine
 
 Recipe = Callable[[], RunConfig]
 
@@ -55,6 +55,8 @@ RECIPES: dict[str, Recipe] = {
     "spine-structn2v-compact": spine.spine_structn2v_compact,
     "spine-n2s-compact": spine.spine_n2s_compact,
     "spine-cycle-compact": spine.spine_cycle_compact,
+    **smart_net.RECIPES,
+    **smart_net_compact.RECIPES,
 }
 
 

@@ -65,7 +65,12 @@ class Scan:
     @property
     def voxel_ml(self) -> np.ndarray:
         """(P, 1, 1) float32: volume of a fine voxel of each plane."""
-        steps = np.repeat(self.slab_mm / NUM_SUB_PLANES, NUM_SUB_PLANES)
+        return np.repeat(self.slice_ml / np.float32(NUM_SUB_PLANES), NUM_SUB_PLANES, axis=0)
+
+    @property
+    def slice_ml(self) -> np.ndarray:
+        """(D, 1, 1) float32: volume of a voxel of each slice; tilted slices lie closer than their step on the table."""
+        steps = self.slab_mm * np.cos(np.radians(self.grid.shear_deg))
         return (steps * self.pixel_mm**2 / 1000.0).astype(np.float32)[:, None, None]
 
     def coordinates(self, step: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

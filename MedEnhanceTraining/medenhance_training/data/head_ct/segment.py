@@ -63,7 +63,11 @@ def segment_head(volume: Volume) -> Segmented:
         raise MedEnhanceError("input-unsuitable", "Bleeds are put into axial slices of square pixels alone.")
     hu = np.asarray(volume.array, np.float32)
     positions = volume.grid.slice_positions(len(hu))
-    gaps = np.abs(np.gradient(positions[:, 2])) if len(hu) > 1 else np.array([volume.grid.spacing_mm[2]])
+    gaps = (
+        np.abs(np.gradient(positions @ volume.grid.slice_normal))
+        if len(hu) > 1
+        else np.array([volume.grid.spacing_mm[2]])
+    )
     smooth = gaussian_filter(hu, (0, 1.0 / pixel, 1.0 / pixel))
     cavity = _cavity(smooth, pixel, gaps)
     box = _even_box(cavity)

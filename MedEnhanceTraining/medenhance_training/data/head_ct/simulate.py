@@ -60,7 +60,7 @@ def simulate_head(seed: int, config: HeadConfig | None = None, plans: tuple[Plan
     names = add_look_alikes(hu, effect.places, inside, subject, config, _rng(seed, _ALIKE))
     bleeds = without_overlap(bleeds + make_fluid_bleeds(plans, inside, brain.fluid, brain.ventricle))
     in_box = slice(box[0].start // NUM_SUB_PLANES, box[0].stop // NUM_SUB_PLANES)
-    slice_ml = scan.slab_mm[in_box, None, None] * scan.pixel_mm**2 / 1000.0
+    slice_ml = scan.slice_ml[in_box]
     cavity = np.clip(0.5 + enlarged(inside.depth) / np.float32(scan.pixel_mm), 0.0, 1.0)
     # Bone shows through at the border while labels are chosen, as it will in the image.
     bone = head[fine]

@@ -22,8 +22,10 @@ _REFERENCE_LAMINA_MM = 31.0
 PROCESS_DEPTH_MM, RIB_DEPTH_MM, LUMP_DEPTH_MM, DOME_DEPTH_MM = 25.5, 27.5, 30.0, 28.0
 PROCESS_OFFSET_MM = 25.0  # 128 px of the public image
 _PLACE_JITTER_MM = 0.3
+# A quarter of the distance of levels: a process that strays so far still belongs to its own.
+_FARTHEST_STRAY_MM = 7.0
 # Share of the body's shadow strength: in the public image processes are half as dark as ribs and lumps.
-_OPACITY = {PROCESS: 0.8, RIB: 1.05, LUMP: 0.9}
+_OPACITY = {PROCESS: 0.52, RIB: 0.95, LUMP: 0.8}
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,12 @@ def draw_bones(posture: Posture, habitus: Habitus, config: SpineConfig, rng: np.
         # One generator a level: an edit of a level leaves the others bit for bit as they were.
         own = np.random.default_rng(rng.integers(2**63))
         place = _Place(posture, number, habitus, own)
+        apart = own.spawn(1)[0]
         if level in THORACIC_LEVELS:
             for side in ("left", "right"):
-                others.append(_edited(place.process(side, missing), config))
-                ribs.append(place.rib(side, missing))
+                astray_mm = _astray_mm(config, apart)
+                others.append(_edited(_moved(place.process(side, missing), astray_mm), config))
+                ribs.append(_edited(place.rib(side, missing), config))
         else:
             others.append(_edited(place.lump(missing), config))
     return (*ribs, *others)
@@ -213,7 +217,7 @@ class _Place:
 
     def _bone(self, label: int, side: Side, row: float, column: float, blobs: tuple[Blob, ...], missing: float) -> Bone:
         mean = _OPACITY[label] * self.habitus.shadow_strength
-        opacity = float(np.clip(self.rng.normal(mean, 0.15), 0.15, 0.95))
+        opacity = float(np.clip(self.rng.normal(mean, 0.12), 0.15, 0.95))
         present = bool(self.rng.uniform() >= missing)
         return Bone(label, LEVELS[self.number], side, row, column, blobs, opacity, present)
 
@@ -221,15 +225,26 @@ class _Place:
         return float(self.rng.normal(0, sd))
 
 
+def _astray_mm(config: SpineConfig, rng: np.random.Generator) -> float:
+    """How far a process lies below where it belongs; 0 for most."""
+    share, down_mm = rng.uniform(), rng.uniform(-_FARTHEST_STRAY_MM, _FARTHEST_STRAY_MM)
+    return float(down_mm) if share < config.stray_share else 0.0
+
+
 def _edited(bone: Bone, config: SpineConfig) -> Bone:
-    """The bone as the configuration's edits leave it."""
-    if (bone.level, bone.side) in config.deleted:
+    """The bone as the configuration's edits leave it: a rib hangs on its process and goes with it."""
+    if bone.label != RIB and (bone.level, bone.side) in config.deleted:
         return replace(bone, present=False)
     for level, side, down_mm in config.shifted:
         if (level, side) == (bone.level, bone.side):
-            blobs = tuple(replace(blob, row_mm=blob.row_mm + down_mm) for blob in bone.blobs)
-            return replace(bone, row_mm=bone.row_mm + down_mm, blobs=blobs)
+            return _moved(bone, down_mm)
     return bone
+
+
+def _moved(bone: Bone, down_mm: float) -> Bone:
+    """The bone so much lower."""
+    blobs = tuple(replace(blob, row_mm=blob.row_mm + down_mm) for blob in bone.blobs)
+    return replace(bone, row_mm=bone.row_mm + down_mm, blobs=blobs)
 
 
 def _value_at(mask: np.ndarray, row: float, column: float) -> bool:

@@ -61,11 +61,14 @@ class SpineConfig:
         num_curves: 0, 1 or 2 main curves, or None to draw.
         curve_deg: Angle of a main curve.
         missing_share: Share of the subject's processes and ribs that are invisible in every depth.
+        stray_share: Share of the processes that lie up to 7 mm above or below their level and their rib. Training with
+            some keeps a network from placing processes where neighbours would have them.
         stripes: Strength of the structured noise; 0 makes the noisy image equal its clean twin, 1 is the real image's.
         with_volume: Also make the 3D volume.
         volume_depth_mm: Spacing of the volume's planes.
-        deleted: Processes that are removed from every depth, each as (level, "left" or "right" or "middle").
-        shifted: Processes that lie lower by so many mm than their level says, as (level, side, mm).
+        deleted: Processes that are removed from every depth, their ribs left, each as (level, "left" or "right" or
+            "middle").
+        shifted: Processes, each with its rib, that lie lower by so many mm than their level says, as (level, side, mm).
     """
 
     field_mm: tuple[float, float] = NATIVE_FIELD_MM
@@ -74,6 +77,7 @@ class SpineConfig:
     num_curves: int | None = None
     curve_deg: tuple[float, float] = (0.0, 60.0)
     missing_share: tuple[float, float] = (0.0, 0.3)
+    stray_share: float = 0.0
     stripes: float = 1.0
     with_volume: bool = False
     volume_depth_mm: float = 0.8
@@ -91,6 +95,8 @@ class SpineConfig:
             raise ValueError(f"curve_deg lies within 0 to 60 degrees, not {self.curve_deg}")
         if not 0 <= self.missing_share[0] <= self.missing_share[1] <= 1:
             raise ValueError(f"missing_share lies within 0 to 1, not {self.missing_share}")
+        if not 0 <= self.stray_share <= 1:
+            raise ValueError(f"stray_share lies within 0 to 1, not {self.stray_share}")
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -23,11 +23,16 @@ GRID_MM = 0.8
 _TEXTURE_STEP_MM = 8.0
 _BLOTCH_MM, _GRAIN_MM = (4.5, 3.0), (0.9, 1.0)
 _BLOTCH_GREY, _GRAIN_GREY = 23.0, 15.0
-_TISSUE_GREY = 203.0
+# Regions of the back that echo more and less than others; with them grey spreads as far as in the public image.
+_REGION_MM, _REGION_GREY = (11.0, 8.0), 44.0
+_TISSUE_GREY = 210.0
+_TEXTURES = ((_BLOTCH_MM, _BLOTCH_GREY), (_GRAIN_MM, _GRAIN_GREY), (_REGION_MM, _REGION_GREY))
 # A shadow's upper edge, a bone surface's echo (Gaussian of this sd) and the rim of a bone's outline.
 _EDGE_MM, _SURFACE_MM, _SURFACE_GREY, _RIM_MM = 1.5, 0.9, 45.0, 1.6
-# Shadows are incomplete: their strength changes over about this distance.
-_PATCHY_MM, _SHADOW_STREAM = 3.5, 1000
+# Shadows are incomplete, by patches and by streaks along the probe: size across and along the rows, and strength of
+# each. Found so that grey varies inside of a bone's outline as it does in the public image.
+_PATCHES_MM, _PATCHES, _STREAKS_MM, _STREAKS = (4.5, 4.5), 0.32, (1.1, 5.0), 0.13
+_SHADOW_STREAM = 1000
 _SPINOUS_DEPTH_MM, _REFERENCE_LAMINA_MM = 15.0, 31.0
 
 
@@ -88,8 +93,7 @@ class Echo:
         covers = []
         softness = _RIM_MM + self.habitus.blur_mm
         rng = np.random.default_rng([*self.seed, _SHADOW_STREAM])
-        sigma = _PATCHY_MM / self.grid_mm
-        patchy = np.clip(0.92 + 0.16 * smooth_field(self.shape, (sigma, sigma), rng), 0.15, 1.1)
+        patchy = _patchy(self.shape, self.grid_mm, rng)
         for bone in self.bones:
             for blob in bone.blobs:
                 where = window(blob, self.shape, self.grid_mm, 2 * softness)
@@ -111,7 +115,7 @@ class Echo:
         if number not in self._texture_planes:
             rng = np.random.default_rng([*self.seed, max(number, 0)])
             field = np.zeros(self.shape, np.float32)
-            for sizes_mm, grey in ((_BLOTCH_MM, _BLOTCH_GREY), (_GRAIN_MM, _GRAIN_GREY)):
+            for sizes_mm, grey in _TEXTURES:
                 sigma = tuple(size / self.grid_mm for size in sizes_mm)
                 field += np.float32(grey) * smooth_field(self.shape, (sigma[0], sigma[1]), rng)
             self._texture_planes[number] = field
@@ -188,6 +192,14 @@ def _draw_midline(
         (1 - (1 - narrow) * (1 - broad)).astype(np.float32),
         _SPINOUS_DEPTH_MM * habitus.lamina_mm / _REFERENCE_LAMINA_MM,
     )
+
+
+def _patchy(shape: tuple[int, int], grid_mm: float, rng: np.random.Generator) -> np.ndarray:
+    """(r, c) float32, 0 to 1.1: how much of a shadow is there."""
+    patchy = np.full(shape, 0.92, np.float32)
+    for sizes_mm, strength in ((_PATCHES_MM, _PATCHES), (_STREAKS_MM, _STREAKS)):
+        patchy += np.float32(strength) * smooth_field(shape, (sizes_mm[0] / grid_mm, sizes_mm[1] / grid_mm), rng)
+    return np.clip(patchy, 0.0, 1.1)
 
 
 def _brightness(posture: Posture, rows_mm: np.ndarray, columns_mm: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,142 @@
+"""What a network says of a head CT, on the grid of the volume. Research use only."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medenhance.errors import MedEnhanceError
+from medenhance.head_ct.calibration import UNCALIBRATED
+from medenhance.head_ct.clahe import equalised_hu
+from medenhance.head_ct.frame import HeadFrame
+from medenhance.progress import Progress, Silent, checkpoint
+from medenhance.volume import Volume
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from medenhance.networks.smart_net_input import HeadInput
+    from medenhance.networks.smart_net_scan import ScanOutput, SmartNetScan
+    from medenhance.predict import Predictor
+
+_STAGE = "detect"
+# Slices that pass the encoder together: more are no faster on a CPU, and memory grows with them.
+CHUNK = 4
+CHUNK_ON_ACCELERATOR = 16
+
+
+@dataclass(frozen=True)
+class HeadPrediction:
+    """What a network says of a scan.
+
+    Attributes:
+        scan_logit: Of "there is blood in this scan".
+        scan_probability: Calibrated by the model's manifest entry; of the bare logit where it has no calibration.
+        slice_probabilities: (D,) float32, in the order of the volume's slices along its slice axis; not calibrated.
+        mask_probability: (D, H, W) float32 on the grid of the volume; 0 outside of what the network saw.
+    """
+
+    scan_logit: float
+    scan_probability: float
+    slice_probabilities: np.ndarray
+    mask_probability: np.ndarray
+
+
+def predict_head(predictor: Predictor, volume: Volume, progress: Progress | None = None) -> HeadPrediction:
+    """Run a network for whole scans.
+
+    Args:
+        predictor: Of a model for "detect-hemorrhage".
+        volume: Any orientation, HU.
+        progress: Is told about every chunk of slices, and may cancel.
+
+    Raises:
+        MedEnhanceError: There is no head, the model is for another task, memory is short, or its result is no number.
+    """
+    progress = progress or Silent()
+    seen = _input_of(predictor)
+    frame = HeadFrame.of(volume, seen.frame)
+    checkpoint(progress, _STAGE, 0.0)
+    hu = frame.enter(volume.array)
+    if seen.clahe:
+        hu = equalised_hu(hu, seen.windows_hu[0])
+    output = _run(predictor, hu, progress)
+    prediction = _on_grid(predictor, frame, output)
+    checkpoint(progress, _STAGE, 1.0)
+    return prediction
+
+
+def _input_of(predictor: Predictor) -> HeadInput:
+    config = getattr(predictor.network, "config", None)
+    seen = getattr(config, "input", None)
+    if predictor.entry.task != "detect-hemorrhage" or seen is None:
+        message = f"Model {predictor.entry.id} is not for head CT."
+        raise MedEnhanceError("model-unknown", message, "Choose a model for detect-hemorrhage.")
+    found: HeadInput = seen
+    return found
+
+
+def _run(predictor: Predictor, hu: np.ndarray, progress: Progress) -> ScanOutput:
+    """(D, S, S) HU in the frame -> output for one scan, on the CPU."""
+    import torch
+
+    from medenhance.networks.smart_net_scan import ScanOutput, SmartNetScan
+
+    network = predictor.network
+    slices = torch.from_numpy(hu)
+    with torch.inference_mode():
+        if isinstance(network, SmartNetScan):
+            output = _in_chunks(predictor, network, slices, progress)
+        else:
+            output = network(slices[None, :, None].to(predictor.device), torch.tensor([len(slices)]))
+    return ScanOutput(*(tensor[0].float().cpu() for tensor in output))
+
+
+def _in_chunks(predictor: Predictor, network: SmartNetScan, slices: Tensor, progress: Progress) -> ScanOutput:
+    """Slice features of a few slices at a time, then the scan as a whole."""
+    import torch
+
+    from medenhance.networks.smart_net_input import with_neighbours
+    from medenhance.networks.smart_net_scan import SliceFeatures
+
+    ends = torch.zeros(len(slices), dtype=torch.long), torch.full((len(slices),), len(slices) - 1)
+    beside = with_neighbours(slices, *ends, network.config.input)
+    size = _chunk(predictor, slices.shape[-1])
+    parts = []
+    for first in range(0, len(slices), size):
+        checkpoint(progress, _STAGE, first / len(slices))
+        chunk = beside[first : first + size].to(predictor.device)
+        parts.append(network.slice_features(chunk))
+    maps = None if parts[0].maps is None else torch.cat([part.maps for part in parts if part.maps is not None])
+    found = SliceFeatures(torch.cat([part.summary for part in parts]), maps)
+    return network.whole_scans(found, [len(slices)], depth=len(slices))
+
+
+def _chunk(predictor: Predictor, side_px: int) -> int:
+    """Slices that pass the encoder together: as many as free memory allows, at least one."""
+    from medenhance import devices, networks
+    from medenhance.predict import MEMORY_SHARE
+
+    entry = predictor.entry
+    config, itemsize = networks.parse_config(entry.network, entry.config), devices.DTYPES[predictor.precision].itemsize
+    needed = networks.spec(entry.network).bytes_per_pixel(config, itemsize) * side_px**2
+    most = CHUNK if predictor.device.type == "cpu" else CHUNK_ON_ACCELERATOR
+    return max(1, min(most, int(MEMORY_SHARE * devices.free_memory_bytes(predictor.device) / needed)))
+
+
+def _on_grid(predictor: Predictor, frame: HeadFrame, output: ScanOutput) -> HeadPrediction:
+    import torch
+
+    logit = float(output.scan_logit)
+    of_slices = torch.sigmoid(output.slice_logits).numpy()
+    masks = torch.sigmoid(output.mask_logits).expand(-1, frame.config.size_px, frame.config.size_px).numpy()
+    if not math.isfinite(logit + float(of_slices.sum()) + float(masks.sum())):
+        hint = "Run it with --precision fp32; if that fails too, verify the weights."
+        message = f"model {predictor.entry.id} returned values that are no numbers."
+        raise MedEnhanceError("model-invalid", message, hint)
+    calibration = predictor.entry.calibration or UNCALIBRATED
+    along = np.asarray(frame.leave_slices(of_slices), dtype=np.float32)
+    return HeadPrediction(logit, calibration.probability(logit), along, frame.leave(masks))

@@ -1,0 +1,102 @@
+"""Fits a calibration on scans that no training has seen: temperature and bias, operating points, mask threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.optimize import minimize
+
+from medenhance.errors import MedEnhanceError
+from medenhance.head_ct.calibration import Calibration, OperatingPoint
+from medenhance_training.head_evaluation import MASK_THRESHOLDS, ScanFigures
+from medenhance_training.operating import Wanted, choose_threshold, counts_at
+
+# Name -> what a threshold has to reach on the scans of the calibration; the first is what a user gets who names none.
+# SEN at SPE 0.90 is the quality bar of issue 5; triage tools are cleared at about 0.95 of either (specification, 6.1).
+POINTS: dict[str, tuple[Wanted, float]] = {
+    "balanced": ("youden", 0.0),
+    "sensitive": ("sensitivity", 0.95),
+    "specific": ("specificity", 0.95),
+}
+# A normal scan may have this much false mask on average (issue 5, "must hold").
+MOST_FALSE_UL = 20.0
+# An empty mask is never false, and of no use.
+_LEAST_OF_BEST = 0.5
+# Thresholds nearer to 0 or 1 than this cannot be told from them by a user who reads three digits.
+_EDGE = 0.001
+
+
+def fit_calibration(figures: Sequence[ScanFigures], measured_on: str) -> Calibration:
+    """The calibration of a detector from its figures on at least one scan of each kind.
+
+    Args:
+        figures: Uncalibrated: only logits and masks are used.
+        measured_on: What the scans were, such as "60 simulated scans, 25 % with blood".
+
+    Raises:
+        MedEnhanceError: input-unsuitable when one kind of scan is missing, or a higher logit means less blood.
+    """
+    logits = np.array([one.logit for one in figures])
+    labels = np.array([one.has_blood for one in figures])
+    temperature, bias = fit_temperature(logits, labels)
+    bare = Calibration(temperature, bias, (), choose_mask_threshold(figures))
+    points = tuple(_point(name, bare, logits, labels, measured_on) for name in POINTS)
+    return Calibration(temperature, bias, points, bare.mask_threshold)
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Temperature and bias of the highest likelihood, (N,) logits and labels.
+
+    Labels are softened as Platt (1999) does, without which separable scans would have no finite optimum.
+
+    Raises:
+        MedEnhanceError: As in `fit_calibration`.
+    """
+    positive, negative = int(labels.sum()), int((~labels).sum())
+    if not positive or not negative:
+        raise MedEnhanceError(
+            "input-unsuitable", f"A calibration needs both kinds of scans, not {positive} of {len(labels)}."
+        )
+    targets = np.where(labels, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    scale = max(1e-6, float(np.std(logits)))
+
+    def loss(parameters: np.ndarray) -> float:
+        x = parameters[0] * logits / scale + parameters[1]
+        # -log likelihood = log(1 + e^x) - target x, without overflow
+        return float(np.mean(np.logaddexp(0.0, x) - targets * x))
+
+    slope, bias = minimize(loss, np.array([1.0, 0.0]), method="BFGS").x
+    if slope <= 1e-3:
+        message = f"On {len(labels)} scans a higher logit does not mean blood (slope {slope / scale:.2g})."
+        raise MedEnhanceError("input-unsuitable", message, "Train longer, or calibrate on more scans.")
+    return float(scale / slope), float(bias)
+
+
+def choose_mask_threshold(figures: Sequence[ScanFigures]) -> float:
+    """The threshold with the highest mean Dice among those with little false mask in normal scans.
+
+    A threshold with less than half of the best Dice shows too little to be a choice; where none of the others has
+    little enough false mask, the one with the least is taken.
+    """
+    table = [(at, *_mask_means(figures, k)) for k, at in enumerate(MASK_THRESHOLDS)]
+    useful = [row for row in table if row[1] >= _LEAST_OF_BEST * max(dice for _, dice, _ in table)]
+    accepted = [row for row in useful if row[2] <= MOST_FALSE_UL]
+    if accepted:
+        return max(accepted, key=lambda row: row[1])[0]
+    return min(useful, key=lambda row: row[2])[0]
+
+
+def _mask_means(figures: Sequence[ScanFigures], k: int) -> tuple[float, float]:
+    """Mean Dice of the scans with blood and mean false volume of the others, microlitres."""
+    dices = [found for one in figures if (found := one.masks[k].dice) is not None]
+    false = [one.masks[k].predicted_ul for one in figures if not one.has_blood]
+    return float(np.mean(dices)), float(np.mean(false))
+
+
+def _point(name: str, bare: Calibration, logits: np.ndarray, labels: np.ndarray, measured_on: str) -> OperatingPoint:
+    wanted, least = POINTS[name]
+    chosen = bare.probability(choose_threshold(logits, labels, wanted, least))
+    threshold = round(min(max(chosen, _EDGE), 1.0 - _EDGE), 3)
+    counts = counts_at([bare.probability(float(one)) for one in logits], labels, threshold)
+    return OperatingPoint(name, threshold, counts.sensitivity, counts.specificity, measured_on)

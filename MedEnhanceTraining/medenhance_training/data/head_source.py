@@ -1,0 +1,55 @@
+"""What a run on head CT trains on: simulated scans, and none of them in two parts of the split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from medenhance.networks.smart_net_input import HeadInput
+from medenhance_training.config import TrainingData
+from medenhance_training.data.genesis import Genesis
+from medenhance_training.data.head_bank import Heads, framed_scans
+from medenhance_training.data.head_ct.config import HeadConfig
+from medenhance_training.data.head_stream import HeadScanStream, HeadSliceStream, Place, Sampling
+from medenhance_training.data.head_variants import HeadVariants
+
+# Seeds of scans: no training reaches those for validation, for calibration and for tests.
+VALIDATION_SCANS, CALIBRATION_SCANS, TEST_SCANS = 1_000_000, 2_000_000, 3_000_000
+
+
+@dataclass(frozen=True)
+class HeadData:
+    """Where slices or scans come from.
+
+    Attributes:
+        unit: "slice" for the pretext tasks, "scan" for whole scans.
+        num_scans: Simulated scans; the paper has 1,469 patients.
+        first_scan: Seed of the first one.
+        simulator: What may be drawn.
+        seen: What the network sees; that of the network's config.
+        sampling: How slices are drawn.
+        variants: Variants to draw.
+        spoil: Spoils slices as Models Genesis does.
+        cache: Folder that keeps the framed scans; None simulates them anew.
+    """
+
+    unit: Literal["slice", "scan"] = "slice"
+    num_scans: int = 1469
+    first_scan: int = 0
+    simulator: HeadConfig = field(default_factory=HeadConfig)
+    seen: HeadInput = field(default_factory=HeadInput)
+    sampling: Sampling = "patient"
+    variants: HeadVariants = field(default_factory=HeadVariants)
+    spoil: Genesis | None = None
+    cache: Path | None = None
+
+    def open(self, batch_size: int, rank: int, num_processes: int, seed: int) -> TrainingData:
+        """Simulate the scans and open this process's share of the stream."""
+        heads = Heads(self.first_scan, self.num_scans, self.simulator, self.seen)
+        scans = list(framed_scans(heads, self.cache))
+        place = Place(seed, batch_size * num_processes, rank, num_processes)
+        if self.unit == "scan":
+            return TrainingData(HeadScanStream(scans, place, self.variants), [])
+        stream = HeadSliceStream(scans, place, self.seen.neighbours, self.sampling, self.variants, self.spoil)
+        return TrainingData(stream, [])

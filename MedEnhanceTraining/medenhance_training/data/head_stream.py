@@ -1,0 +1,155 @@
+"""Endless streams of head CT slices and scans whose randomness follows from the position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medenhance_training.data.genesis import Genesis, spoiled
+from medenhance_training.data.head_bank import FULL, FramedScan
+from medenhance_training.data.head_variants import HeadVariants, drawn_variant, varied
+
+Sampling = Literal["patient", "even"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """This process's share of a batch.
+
+    Attributes:
+        seed: Of the stream.
+        batch: Size of the global batch.
+        rank, world_size: This process of all.
+    """
+
+    seed: int
+    batch: int
+    rank: int = 0
+    world_size: int = 1
+
+    def positions(self, samples_seen: int) -> range:
+        """Of the samples that this process takes of the batch after `samples_seen`."""
+        share = self.batch // self.world_size
+        return range(samples_seen + self.rank * share, samples_seen + (self.rank + 1) * share)
+
+
+@dataclass(frozen=True)
+class HeadSliceStream:
+    """Draws single slices for the pretext tasks; sample k depends on (seed, k) alone.
+
+    Attributes:
+        scans: What is drawn from.
+        place: Of the batch.
+        neighbours: Slices below and above that come with each.
+        sampling: "patient" takes each patient once in an epoch: of those with blood the slice of a random voxel of it,
+            of others any (specification, 1.1). "even" takes slices with blood and without in turn, all alike.
+        variants: Variants to draw.
+        spoil: Spoils the slices as Models Genesis does, and gives the whole ones beside them.
+    """
+
+    scans: Sequence[FramedScan]
+    place: Place
+    neighbours: int = 0
+    sampling: Sampling = "patient"
+    variants: HeadVariants = field(default_factory=HeadVariants)
+    spoil: Genesis | None = None
+
+    def batch_at(self, samples_seen: int) -> dict[str, Tensor]:
+        """This rank's share of the batch that follows `samples_seen` samples.
+
+        Returns:
+            "slices": (n, 2 x neighbours + 1, S, S) float32 HU; "share": (n, S, S) float32, how much of each pixel is
+            blood; "has_blood": (n,) float32; "position": int64, `samples_seen`; where slices are spoiled also "whole".
+        """
+        samples = [self.sample(position) for position in self.place.positions(samples_seen)]
+        batch = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+        return {**batch, "position": torch.tensor(samples_seen)}
+
+    def sample(self, position: int) -> dict[str, Tensor]:
+        """What the sample at a position brings."""
+        rng = np.random.default_rng([self.place.seed, position])
+        number, index = self._draw(position, rng)
+        scan = self.scans[number]
+        around = np.clip(np.arange(index - self.neighbours, index + self.neighbours + 1), 0, len(scan.hu) - 1)
+        share = scan.share[index : index + 1].astype(np.float32) / FULL
+        slices, blood = varied(scan.hu[around], share, drawn_variant(self.variants, rng), rng)
+        label = torch.tensor(float(scan.has_blood[index]))
+        found = {"slices": slices, "share": blood[0], "has_blood": label}
+        if self.spoil is not None:
+            found |= {"slices": spoiled(slices, self.spoil, rng), "whole": slices}
+        return found
+
+    def _draw(self, position: int, rng: np.random.Generator) -> tuple[int, int]:
+        """Scan and slice."""
+        if self.sampling == "even":
+            places = self._with_blood if position % 2 and len(self._with_blood) else self._without_blood
+            number, index = places[int(rng.integers(len(places)))]
+            return int(number), int(index)
+        epoch, turn = divmod(position, len(self.scans))
+        number = int(np.random.default_rng([self.place.seed, epoch, 1]).permutation(len(self.scans))[turn])
+        areas = self.scans[number].share.sum(axis=(1, 2), dtype=np.float64)
+        weights = areas / areas.sum() if areas.sum() else np.full(len(areas), 1.0 / len(areas))
+        return number, int(rng.choice(len(areas), p=weights))
+
+    @cached_property
+    def _with_blood(self) -> np.ndarray:
+        """(n, 2): scan and slice of each with blood."""
+        return self._places(blood=True)
+
+    @cached_property
+    def _without_blood(self) -> np.ndarray:
+        return self._places(blood=False)
+
+    def _places(self, *, blood: bool) -> np.ndarray:
+        found = [
+            (number, index)
+            for number, scan in enumerate(self.scans)
+            for index in np.flatnonzero(scan.has_blood == blood)
+        ]
+        return np.array(found, dtype=np.int64).reshape(-1, 2)
+
+
+@dataclass(frozen=True)
+class HeadScanStream:
+    """Draws whole scans, padded at their end to the deepest of the batch; sample k depends on (seed, k) alone.
+
+    Each scan comes once in an epoch. The attributes are those of `HeadSliceStream`.
+    """
+
+    scans: Sequence[FramedScan]
+    place: Place
+    variants: HeadVariants = field(default_factory=HeadVariants)
+
+    def batch_at(self, samples_seen: int) -> dict[str, Tensor]:
+        """This rank's share of the batch that follows `samples_seen` samples.
+
+        Returns:
+            "slices": (B, D, 1, S, S) float32 HU; "depths": (B,) int64; "share": (B, D, S, S) float32; "has_blood":
+            (B, D) float32; "position": int64.
+        """
+        samples = [self.sample(position) for position in self.place.positions(samples_seen)]
+        depth = max(len(sample["slices"]) for sample in samples)
+        batch = {name: torch.stack([_padded(sample[name], depth) for sample in samples]) for name in samples[0]}
+        depths = torch.tensor([len(sample["slices"]) for sample in samples])
+        return {**batch, "depths": depths, "position": torch.tensor(samples_seen)}
+
+    def sample(self, position: int) -> dict[str, Tensor]:
+        """What the sample at a position brings, without padding."""
+        rng = np.random.default_rng([self.place.seed, position])
+        epoch, turn = divmod(position, len(self.scans))
+        number = int(np.random.default_rng([self.place.seed, epoch, 1]).permutation(len(self.scans))[turn])
+        scan = self.scans[number]
+        slices, blood = varied(scan.hu, scan.share.astype(np.float32) / FULL, drawn_variant(self.variants, rng), rng)
+        has_blood = torch.from_numpy(scan.has_blood.astype(np.float32))
+        return {"slices": slices[:, None], "share": blood, "has_blood": has_blood}
+
+
+def _padded(values: Tensor, depth: int) -> Tensor:
+    padding = values.new_zeros(depth - len(values), *values.shape[1:])
+    return torch.cat([values, padding])

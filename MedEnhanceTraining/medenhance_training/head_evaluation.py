@@ -1,0 +1,212 @@
+"""Measures a detector on head CT scans whose truth is known: scan, slices, voxels, volumes.
+
+A network runs as users run it, through `predict_head`; what is measured is what they get on the scan's own grid.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from medenhance.head_ct.calibration import UNCALIBRATED, Calibration
+from medenhance.head_ct.prediction import HeadPrediction, predict_head
+from medenhance.predict import Predictor
+from medenhance.progress import Progress, Silent, checkpoint
+from medenhance.volume import Grid, Volume
+from medenhance_training.data.head_held_out import HeldOutScan
+from medenhance_training.head_lesions import LesionVolume, lesion_volumes, voxel_ul
+
+# The paper rounds probabilities of slices and pixels to 0 or 1 (eq. 2).
+_ROUND = 0.5
+# The mask is measured at these thresholds besides, so that one can be chosen.
+MASK_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+class HeadDetector(Protocol):
+    """Anything that says where there is blood in a head CT.
+
+    Attributes:
+        calibration: From its logit to a probability and a verdict.
+    """
+
+    @property
+    def calibration(self) -> Calibration: ...
+
+    def predict(self, volume: Volume) -> HeadPrediction:
+        """On the grid of the volume."""
+
+
+@dataclass(frozen=True)
+class NetworkDetector:
+    """A network as users run it."""
+
+    predictor: Predictor
+
+    @property
+    def calibration(self) -> Calibration:
+        return self.predictor.entry.calibration or UNCALIBRATED
+
+    def predict(self, volume: Volume) -> HeadPrediction:
+        return predict_head(self.predictor, volume)
+
+
+@dataclass(frozen=True)
+class MaskFigures:
+    """The mask at one threshold.
+
+    Attributes:
+        threshold: Of the voxels' probability.
+        dice: With the true mask; None in a scan without blood, where it says nothing.
+        predicted_ul: Volume of the mask, microlitres, on the grid of the scan: in a normal scan all of it is false.
+    """
+
+    threshold: float
+    dice: float | None
+    predicted_ul: float
+
+
+@dataclass(frozen=True)
+class SliceFigures:
+    """One slice.
+
+    Attributes:
+        has_blood: Truth: any voxel of the mask.
+        probability: Of the slice head.
+        mask_probability: The largest of the slice.
+        dice: Of the mask at 0.5; None without blood.
+        predicted_ul: Volume of the mask at 0.5.
+    """
+
+    has_blood: bool
+    probability: float
+    mask_probability: float
+    dice: float | None
+    predicted_ul: float
+
+    @property
+    def concurs(self) -> bool:
+        """Slice head and mask agree (papers/004 B, eq. 2)."""
+        return (self.probability >= _ROUND) == (self.mask_probability >= _ROUND)
+
+
+@dataclass(frozen=True)
+class ScanFigures:
+    """Everything measured on one scan.
+
+    Attributes:
+        seed: Of the scan.
+        has_blood: Truth.
+        volume_ml: True volume, before slices were averaged.
+        labelled_ml: Volume of the true mask on the grid of the scan.
+        present: Subtypes.
+        look_alikes: What resembles blood in it.
+        voxel_ul: Mean volume of a voxel of its grid.
+        logit: Of the scan, not calibrated.
+        masks: The mask at `MASK_THRESHOLDS`, rising.
+        mask: At the threshold of the detector's calibration.
+        slices: One a slice, in the order of the volume.
+        lesions: Connected bleeds, with what the mask at the calibration's threshold has of them.
+        seconds: Time of the prediction.
+    """
+
+    seed: int
+    has_blood: bool
+    volume_ml: float
+    labelled_ml: float
+    present: tuple[str, ...]
+    look_alikes: tuple[str, ...]
+    voxel_ul: float
+    logit: float
+    masks: tuple[MaskFigures, ...]
+    mask: MaskFigures
+    slices: tuple[SliceFigures, ...]
+    lesions: tuple[LesionVolume, ...]
+    seconds: float
+
+
+def evaluate_heads(
+    detectors: Sequence[HeadDetector],
+    scans: Iterable[HeldOutScan],
+    count: int,
+    progress: Progress | None = None,
+    stage: str = "evaluate",
+) -> list[list[ScanFigures]]:
+    """Run all detectors over scans.
+
+    Args:
+        detectors: What to measure.
+        scans: Simulated as they are asked for, and run by every detector before the next one.
+        count: How many scans there are.
+        progress: Is told about every run, and may cancel.
+        stage: What it is told.
+
+    Returns:
+        A list of figures for each detector.
+    """
+    progress = progress or Silent()
+    figures: list[list[ScanFigures]] = [[] for _ in detectors]
+    for number, scan in enumerate(scans):
+        for n, detector in enumerate(detectors):
+            checkpoint(progress, stage, (number + n / len(detectors)) / count)
+            figures[n].append(measure_scan(detector, scan))
+    progress.update(stage, 1.0)
+    return figures
+
+
+def measure_scan(detector: HeadDetector, scan: HeldOutScan) -> ScanFigures:
+    """Run one detector on one scan and measure what it says."""
+    begun = time.perf_counter()
+    found = detector.predict(scan.volume)
+    seconds = time.perf_counter() - begun
+    truth, grid = scan.mask, scan.volume.grid
+    threshold = detector.calibration.mask_threshold
+    sizes = voxel_ul(grid, len(truth))
+    return ScanFigures(
+        seed=scan.seed,
+        has_blood=bool(truth.any()),
+        volume_ml=scan.volume_ml,
+        labelled_ml=_volume_ul(truth, sizes) / 1000.0,
+        present=scan.present,
+        look_alikes=scan.look_alikes,
+        voxel_ul=float(sizes.mean()),
+        logit=found.scan_logit,
+        masks=tuple(mask_figures(found.mask_probability, truth, grid, at) for at in MASK_THRESHOLDS),
+        mask=mask_figures(found.mask_probability, truth, grid, threshold),
+        slices=tuple(_slices(found, truth, sizes)),
+        lesions=tuple(lesion_volumes(found.mask_probability >= threshold, scan.subtypes, sizes)),
+        seconds=seconds,
+    )
+
+
+def mask_figures(probability: np.ndarray, truth: np.ndarray, grid: Grid, threshold: float) -> MaskFigures:
+    """Dice and volume of the mask at a threshold; both arrays (D, H, W)."""
+    predicted = probability >= threshold
+    return MaskFigures(threshold, dice(predicted, truth), _volume_ul(predicted, voxel_ul(grid, len(truth))))
+
+
+def dice(predicted: np.ndarray, truth: np.ndarray) -> float | None:
+    """2 TP / (2 TP + FP + FN) of bool masks; None where there is nothing to find, as in the paper."""
+    if not truth.any():
+        return None
+    hit = int(np.count_nonzero(predicted & truth))
+    return 2 * hit / (int(np.count_nonzero(predicted)) + int(np.count_nonzero(truth)))
+
+
+def _slices(found: HeadPrediction, truth: np.ndarray, sizes: np.ndarray) -> Iterable[SliceFigures]:
+    predicted = found.mask_probability >= _ROUND
+    for k, mask in enumerate(truth):
+        yield SliceFigures(
+            has_blood=bool(mask.any()),
+            probability=float(found.slice_probabilities[k]),
+            mask_probability=float(found.mask_probability[k].max()),
+            dice=dice(predicted[k], mask),
+            predicted_ul=float(np.count_nonzero(predicted[k]) * sizes[k]),
+        )
+
+
+def _volume_ul(mask: np.ndarray, sizes: np.ndarray) -> float:
+    return float(np.count_nonzero(mask, axis=(1, 2)) @ sizes)
