@@ -22,8 +22,9 @@ from medenhance_training.head_lesions import LesionVolume, lesion_volumes, voxel
 
 # The paper rounds probabilities of slices and pixels to 0 or 1 (eq. 2).
 _ROUND = 0.5
-# The mask is measured at these thresholds besides, so that one can be chosen.
-MASK_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+# The mask is measured at these thresholds besides, so that one can be chosen; a weighted cross-entropy makes networks
+# sure of themselves, so they lie close together near 1.
+MASK_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 
 
 class HeadDetector(Protocol):

@@ -18,7 +18,14 @@ from medenhance_training.calibrating import POINTS, choose_mask_threshold, fit_c
 from medenhance_training.data.head_ct.config import PRESETS
 from medenhance_training.data.head_held_out import HeldOutHeads, held_out_scan
 from medenhance_training.data.head_source import CALIBRATION_SCANS, TEST_SCANS, VALIDATION_SCANS
-from medenhance_training.head_evaluation import MaskFigures, SliceFigures, evaluate_heads, mask_figures, measure_scan
+from medenhance_training.head_evaluation import (
+    MASK_THRESHOLDS,
+    MaskFigures,
+    SliceFigures,
+    evaluate_heads,
+    mask_figures,
+    measure_scan,
+)
 from medenhance_training.head_lesions import lesion_volumes, voxel_ul
 
 TILTED = Grid((2.0, 2.0, 5.0), direction=(1, 0, 0, 0, 1, -np.sin(np.radians(20)), 0, 0, np.cos(np.radians(20))))
@@ -60,7 +67,7 @@ def test_the_calibration_s_threshold_makes_the_mask() -> None:
     strict = Knowing(calibration=Calibration(1.0, 0.0, (), 0.9))
     found = measure_scan(strict, scan(1, 2))
     assert (found.mask.threshold, found.mask.dice, found.mask.predicted_ul) == (0.9, 0.0, 0.0)
-    assert found.masks[-2].dice == 1.0
+    assert [one.dice for one in found.masks if one.threshold == 0.8] == [1.0]
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
@@ -154,10 +161,12 @@ def masks(dices: list[float], false_ul: list[float]) -> list:
 
 
 def test_the_mask_threshold_has_the_best_dice_of_those_that_leave_normal_scans_alone() -> None:
-    falling = [900.0, 500.0, 100.0, 50.0, 19.0, 10.0, 5.0, 1.0, 0.0]
-    assert choose_mask_threshold(masks([0.9, 0.9, 0.8, 0.8, 0.7, 0.75, 0.6, 0.4, 0.1], falling)) == 0.6
-    assert choose_mask_threshold(masks([0.9] * 9, [30.0] * 8 + [25.0])) == 0.9, "the least false one of all"
-    empty = masks([0.32, 0.29, 0.24, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0], [9e3, 5e3, 4e3, 3e3, 0.0, 0.0, 0.0, 0.0, 0.0])
+    none = [0.0] * (len(MASK_THRESHOLDS) - 9)  # above 0.9 nothing is left in these masks
+    falling = [900.0, 500.0, 100.0, 50.0, 19.0, 10.0, 5.0, 1.0, 0.0, *none]
+    assert choose_mask_threshold(masks([0.9, 0.9, 0.8, 0.8, 0.7, 0.75, 0.6, 0.4, 0.1, *none], falling)) == 0.6
+    least = [30.0] * (len(MASK_THRESHOLDS) - 1) + [25.0]
+    assert choose_mask_threshold(masks([0.9] * len(least), least)) == MASK_THRESHOLDS[-1], "the least false one of all"
+    empty = masks([0.32, 0.29, 0.24, 0.2, *[0.0] * 5, *none], [9e3, 5e3, 4e3, 3e3, *[0.0] * 5, *none])
     assert choose_mask_threshold(empty) == 0.4, "an empty mask is no choice"
 
 
