@@ -42,9 +42,9 @@ from MedEnhanceLib.HeadSegmentation import SEGMENT, maskOf
 from MedEnhanceLib.HeadVolumes import headings
 from MedEnhanceLib.InputSection import showProblems
 from MedEnhanceLib.MaskFindings import MaskFindings
+from MedEnhanceLib.ReportFile import writeReport
 from MedEnhanceLib.SegmentEditing import openSegmentEditor
 from MedEnhanceLib.SliceSection import SliceSection
-from MedEnhanceLib.SpineRun import writeReport
 from MedEnhanceLib.TaskPanel import PanelEvents, TaskPanel, loadPanel
 from MedEnhanceLib.TaskRuns import TaskRuns
 from MedEnhanceLib.VerdictSection import VerdictSection

@@ -37,6 +37,7 @@ from MedEnhanceLib.OverlaySection import OverlaySection
 from MedEnhanceLib.ProjectionJob import ProjectionJob
 from MedEnhanceLib.ProjectSection import AS_STATED, ProjectSection
 from MedEnhanceLib.Provenance import provenanceOf
+from MedEnhanceLib.ReportFile import writeReport
 from MedEnhanceLib.SpineExport import segmentationTrip
 from MedEnhanceLib.SpineMeasure import (
     ENHANCED,
@@ -55,7 +56,6 @@ from MedEnhanceLib.SpineRun import (
     publish,
     spineRequest,
     stepsOf,
-    writeReport,
 )
 from MedEnhanceLib.SpineSample import loadSpineSample, registerSpineSample
 from MedEnhanceLib.TaskPanel import PanelEvents, TaskPanel, loadPanel

@@ -150,26 +150,6 @@ def drawCurves(imageNode: Any, report: dict[str, Any]) -> None:
         placeBeside(scene, subjectHierarchy(scene), imageNode, line)
 
 
-def writeReport(report: dict[str, Any], path: Path, rows: list[tuple[str, ...]], headings: list[str]) -> None:
-    """Write a report as JSON, or the table of its curves as CSV, by the suffix of ``path``.
-
-    Raises:
-        MedEnhanceError: output-refused.
-    """
-    import csv
-    import json
-
-    try:
-        if path.suffix.lower() == ".csv":
-            with path.open("w", encoding="utf-8", newline="") as stream:
-                csv.writer(stream).writerows([headings, *rows])
-        else:
-            path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        message = _("{path} cannot be written: {error}.").format(path=path, error=error.strerror or error)
-        raise MedEnhanceError("output-refused", message, _("Choose another place.")) from error
-
-
 def _targets(steps: list[str], enhanced: Any) -> dict[str, Target]:
     targets: dict[str, Target] = {}
     if "enhance" in steps:

@@ -225,3 +225,10 @@ def test_no_scans_are_refused():
 def test_the_parts_of_the_split_do_not_meet():
     last = max(recipe.first_scan + recipe.num_scans for recipe in (HeadData(), HeadData(num_scans=10_000)))
     assert last < VALIDATION_SCANS < CALIBRATION_SCANS < TEST_SCANS
+
+
+@pytest.mark.parametrize(("first", "number"), [(VALIDATION_SCANS, 1), (VALIDATION_SCANS - 1, 2), (-1, 5)])
+def test_training_cannot_reach_scans_that_are_held_out(first: int, number: int):
+    assert HeadData(first_scan=VALIDATION_SCANS - 1, num_scans=1).num_scans == 1
+    with pytest.raises(MedEnhanceError, match="not all for training"):
+        HeadData(first_scan=first, num_scans=number)

@@ -13,12 +13,12 @@ from medenhance.atomic_output import publish_all, staged
 from medenhance.dicom.derived import Derivation
 from medenhance.errors import MedEnhanceError
 from medenhance.files import check_file, write_json
-from medenhance.measure.trust import RunFacts, TrustReport, trust_report
-from medenhance.memory import peak_memory_bytes
+from medenhance.measure.trust import TrustReport, trust_report
 from medenhance.models import find_model
 from medenhance.predict import Predictor
 from medenhance.progress import Progress, Silent, checkpoint
 from medenhance.provenance import Provenance, What
+from medenhance.run_facts import run_facts
 from medenhance.study import check_output, read_study, write_study
 from medenhance.tasks.acceptance import check_accepted
 from medenhance.volume import Volume
@@ -157,7 +157,7 @@ def denoise_with(predictor: Predictor, volume: Volume, strength: float, progress
         volume.grid,
         padding_below=volume.padding_below,
         trusted=predictor.entry.measured_range,
-        run=_facts(predictor, strength, seconds),
+        run=run_facts(predictor, strength=strength, seconds=seconds),
     )
     return DenoiseResult(volume.with_array(array), report)
 
@@ -221,20 +221,6 @@ def _difference_dtype(before: np.ndarray, after: np.ndarray) -> np.dtype:
     slices = zip(before, after, strict=True)
     largest = max(int(np.abs(np.subtract(one, other, dtype=np.int64)).max()) for one, other in slices)
     return np.dtype(np.int16 if largest < 2**15 else np.int32)
-
-
-def _facts(predictor: Predictor, strength: float, seconds: float) -> RunFacts:
-    entry = predictor.entry
-    return RunFacts(
-        model_id=entry.id,
-        model_version=entry.version,
-        weights_sha256=entry.files[0].sha256 if entry.files else "",
-        device=str(predictor.device),
-        precision=predictor.precision,
-        strength=strength,
-        seconds=seconds,
-        peak_memory_mb=peak_memory_bytes() / 2**20,
-    )
 
 
 def _check_outputs(request: DenoiseRequest) -> None:

@@ -13,11 +13,11 @@ from medenhance.atomic_output import publish_folder, staged
 from medenhance.errors import MedEnhanceError
 from medenhance.head_ct.acceptance import Accepted, accept
 from medenhance.head_ct.priority import PriorityThresholds
-from medenhance.head_ct.report import HemorrhageReport, RunFacts
+from medenhance.head_ct.report import HemorrhageReport
 from medenhance.image_files import FORMATS, image_format
-from medenhance.memory import peak_memory_bytes
 from medenhance.models import find_model
 from medenhance.progress import Progress, Silent, checkpoint
+from medenhance.run_facts import run_facts
 from medenhance.study import NO_SOURCE, read_study
 from medenhance.tasks.hemorrhage_files import write_results
 from medenhance.tasks.hemorrhage_findings import findings, judge, rules_of, scan_facts, warnings_of
@@ -217,7 +217,7 @@ def _look(
     rules = rules_of(predictor, options, prior_ml)
     starting = time.perf_counter()
     judged = judge(predictor, accepted, rules, progress)
-    facts = _facts(predictor, time.perf_counter() - starting)
+    facts = run_facts(predictor, time.perf_counter() - starting)
     checkpoint(progress, "measure", 0.0)
     found, numbers = findings(judged, rules, options, facts)
     source, begun = named
@@ -247,20 +247,6 @@ def _refused(accepted: Accepted, volume: Volume, named: tuple[str, float]) -> He
         findings=None,
         warnings=accepted.warnings,
         seconds=time.perf_counter() - begun,
-    )
-
-
-def _facts(predictor: Predictor, seconds: float) -> RunFacts:
-    entry = predictor.entry
-    return RunFacts(
-        model_id=entry.id,
-        model_version=entry.version,
-        weights_sha256=entry.files[0].sha256 if entry.files else "",
-        device=str(predictor.device),
-        precision=predictor.precision,
-        strength=1.0,
-        seconds=seconds,
-        peak_memory_mb=peak_memory_bytes() / 2**20,
     )
 
 

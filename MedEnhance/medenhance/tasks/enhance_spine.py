@@ -15,10 +15,9 @@ from medenhance.enhance_projection import checked_projection
 from medenhance.errors import MedEnhanceError
 from medenhance.manifest import ModelEntry
 from medenhance.measure.stripes import scan_area
-from medenhance.measure.trust import RunFacts
-from medenhance.memory import peak_memory_bytes
 from medenhance.models import find_model
 from medenhance.progress import Progress, Silent, checkpoint
+from medenhance.run_facts import run_facts
 from medenhance.segment_projection import segment_projection, segmenter_of
 from medenhance.spine.coronal_input import Coronal, is_volume, of_image, of_projections
 from medenhance.spine.dicom_input import dicom_series, is_dicom_input
@@ -186,7 +185,7 @@ def enhance_spine(
         begun = time.perf_counter()
         scale = working_scale(coronal.image.shape, coronal.spacing_mm, predictor.entry.accepted.spacing_mm)
         images = _restored(predictor, coronal.image, options.steps, scale, progress)
-        facts = _facts(predictor, time.perf_counter() - begun)
+        facts = run_facts(predictor, time.perf_counter() - begun)
         warnings += _scale_warnings(coronal, scale, predictor)
     if "enhanced" in images:
         images["generated"] = _generated(coronal.image, images["enhanced"])
@@ -267,20 +266,6 @@ def _changed(image: np.ndarray, seen: np.ndarray, restored: np.ndarray, scale: W
 def _generated(original: np.ndarray, enhanced: np.ndarray) -> np.ndarray:
     difference = np.abs(enhanced.astype(np.int16) - original)
     return np.asarray((difference > GENERATED_FROM_GREY).astype(np.uint8))
-
-
-def _facts(predictor: Predictor, seconds: float) -> RunFacts:
-    entry = predictor.entry
-    return RunFacts(
-        model_id=entry.id,
-        model_version=entry.version,
-        weights_sha256=entry.files[0].sha256 if entry.files else "",
-        device=str(predictor.device),
-        precision=predictor.precision,
-        strength=1.0,
-        seconds=seconds,
-        peak_memory_mb=peak_memory_bytes() / 2**20,
-    )
 
 
 def _scale_warnings(coronal: Coronal, scale: WorkingScale, predictor: Predictor) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from medenhance.errors import MedEnhanceError
 from medenhance.networks.smart_net_input import HeadInput
 from medenhance_training.config import TrainingData
 from medenhance_training.data.genesis import Genesis
@@ -43,6 +44,15 @@ class HeadData:
     variants: HeadVariants = field(default_factory=HeadVariants)
     spoil: Genesis | None = None
     cache: Path | None = None
+
+    def __post_init__(self) -> None:
+        last = self.first_scan + self.num_scans
+        if self.first_scan < 0 or last > VALIDATION_SCANS:
+            raise MedEnhanceError(
+                "bad-option",
+                f"Scans {self.first_scan} to {last - 1} are not all for training (0 to {VALIDATION_SCANS - 1}).",
+                "Choose another first scan, or fewer: the others are held out.",
+            )
 
     def open(self, batch_size: int, rank: int, num_processes: int, seed: int) -> TrainingData:
         """Simulate the scans and open this process's share of the stream."""
