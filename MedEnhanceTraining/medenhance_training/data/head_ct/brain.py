@@ -12,7 +12,7 @@ from medenhance_training.data.head_ct.subject import Subject
 
 # Mean distance of neighbouring sulci is half of this.
 GYRUS_WAVELENGTH_MM = 23.0
-CORTEX_MM = 3.3
+CORTEX_MM = 3.0
 SULCUS_DEPTH_MM = 19.0
 
 

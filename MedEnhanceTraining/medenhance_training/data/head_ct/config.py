@@ -50,7 +50,7 @@ class HeadConfig:
     kernel_per_mm: Range = (0.35, 0.60)
     grey_hu: Range = (32.0, 45.0)
     white_below_hu: Range = (5.0, 11.0)
-    cupping_hu: Range = (3.0, 18.0)
+    cupping_hu: Range = (3.0, 13.0)
     gain: Range = (0.95, 1.05)
     offset_hu: Range = (-2.0, 2.0)
     motion_share: float = 0.15
@@ -74,7 +74,7 @@ _BALANCED = HeadConfig()
 # thickness and field; tissue and bleed density.
 _NOISE = replace(
     _BALANCED, preset="shift_noise", noise_hu=(5.0, 8.0), kernel_per_mm=(0.28, 0.80), motion_share=0.4,
-    cupping_hu=(8.0, 24.0),
+    cupping_hu=(8.0, 18.0),
 )  # fmt: skip
 _GEOMETRY = replace(
     _BALANCED, preset="shift_geometry", tilt_deg=(-15.0, 28.0), turn_deg=18.0, slice_mm=(2.5, 8.0),

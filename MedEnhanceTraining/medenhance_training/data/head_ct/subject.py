@@ -82,7 +82,7 @@ def draw_subject(config: HeadConfig, rng: np.random.Generator) -> Subject:
         grey_hu=grey,
         white_hu=grey - rng.uniform(*config.white_below_hu),
         csf_hu=csf,
-        dura_hu=grey + rng.uniform(8.0, 42.0),
+        dura_hu=grey + rng.uniform(8.0, 34.0),
         vessel_hu=grey + rng.uniform(2.0, 26.0),
         noise_seed=int(rng.integers(2**31)),
     )
