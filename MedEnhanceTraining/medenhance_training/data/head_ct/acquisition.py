@@ -40,8 +40,7 @@ def acquire(
         (D, H, W) float32 HU, whole numbers, and the names of the artefacts.
     """
     names: list[str] = []
-    cupping = rng.uniform(*config.cupping_hu)
-    slices = slices + np.float32(cupping) * np.exp(-np.maximum(depth, 0.0) / rng.uniform(6.0, 12.0)) * (depth > 0)
+    slices = slices + _cupping(coordinates, depth, config, rng)
     if rng.random() < 0.8:
         slices += _petrous_bands(coordinates, depth, rng)
         names.append("beam-hardening")
@@ -56,6 +55,21 @@ def acquire(
     image = np.where(image > -200.0, image * np.float32(gain) + np.float32(offset), image)
     image = _reconstruct(image, scan, config, rng)
     return np.rint(np.clip(image, -1024.0, 3071.0)), tuple(names)
+
+
+def _cupping(
+    coordinates: tuple[np.ndarray, np.ndarray, np.ndarray],
+    depth: np.ndarray,
+    config: HeadConfig,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Brain beside the skull looks denser, on one side more than on the other."""
+    x, y, _ = coordinates
+    rise, reach, lean = rng.uniform(*config.cupping_hu), rng.uniform(6.0, 12.0), rng.uniform(*config.cupping_lean)
+    angle = rng.uniform(0.0, 2.0 * np.pi)
+    aside = (x * np.cos(angle) + y * np.sin(angle)) / np.maximum(np.hypot(x, y), 1.0)
+    uneven = np.float32(rise) * (1.0 + np.float32(lean) * aside)
+    return np.asarray(uneven * np.exp(-np.maximum(depth, 0.0) / reach) * (depth > 0), np.float32)
 
 
 def _petrous_bands(

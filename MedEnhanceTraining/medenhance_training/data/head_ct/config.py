@@ -28,7 +28,8 @@ class HeadConfig:
         kernel_per_mm: Frequency at which the kernel's gain falls to 1/e: low is soft.
         grey_hu: Of grey matter.
         white_below_hu: How far white matter lies below grey matter.
-        cupping_hu: Rise towards the inner table.
+        cupping_hu: Rise towards the inner table, its mean around the head.
+        cupping_lean: How much more of it one side has, as a share: a head off the scanner's middle brightens unevenly.
         gain: Factor of contrast about water, which calibration and kVp change.
         offset_hu: Shift of all values.
         motion_share: Share of scans with motion.
@@ -51,6 +52,7 @@ class HeadConfig:
     grey_hu: Range = (32.0, 45.0)
     white_below_hu: Range = (5.0, 11.0)
     cupping_hu: Range = (3.0, 13.0)
+    cupping_lean: Range = (0.0, 0.6)
     gain: Range = (0.95, 1.05)
     offset_hu: Range = (-2.0, 2.0)
     motion_share: float = 0.15

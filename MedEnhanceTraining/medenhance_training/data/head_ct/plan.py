@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,6 +38,8 @@ OBSERVED = {
     "subarachnoid": Observed(43.9, 31.0, 58.0, 1.0, 0.3, 4.7, 0.2),
     "subdural": Observed(50.3, 27.0, 69.0, 6.3, 0.6, 56.0, 0.26),
 }
+# Grey matter of a scan in which a bleed has its observed density (specification, section 7.1).
+OBSERVED_GREY_HU = 37.0
 # 5th to 95th percentile of a normal distribution, in standard deviations, and half of it.
 _SPAN_SD, _HALF_SD = 3.29, 1.645
 # What else bleeds with a first bleed (subtype: (second, probability)); ours.
@@ -101,6 +103,11 @@ def draw_plan(subtype: str, config: HeadConfig, rng: np.random.Generator) -> Pla
     elif subtype in ("subdural", "intraparenchymal") and rng.random() < 0.12:
         stage = "mixed"
     return Plan(subtype, volume, mean + config.bleed_hu, stage, int(rng.integers(2**31)))
+
+
+def beside_grey(plans: tuple[Plan, ...], grey_hu: float) -> tuple[Plan, ...]:
+    """The plans for a scan with this grey matter: what shifts brain, tube voltage and calibration, shifts blood too."""
+    return tuple(replace(plan, mean_hu=plan.mean_hu + grey_hu - OBSERVED_GREY_HU) for plan in plans)
 
 
 def _volume(observed: Observed, rng: np.random.Generator) -> float:

@@ -25,7 +25,7 @@ from medenhance_training.data.head_ct.geometry import NUM_SUB_PLANES, Scan, draw
 from medenhance_training.data.head_ct.interior import Interior
 from medenhance_training.data.head_ct.look_alikes import add_look_alikes
 from medenhance_training.data.head_ct.mass_effect import apply_mass_effect
-from medenhance_training.data.head_ct.plan import Plan, draw_plans
+from medenhance_training.data.head_ct.plan import Plan, beside_grey, draw_plans
 from medenhance_training.data.head_ct.skull import Skull, make_skull
 from medenhance_training.data.head_ct.subject import Subject, draw_subject, with_room
 
@@ -45,7 +45,7 @@ def simulate_head(seed: int, config: HeadConfig | None = None, plans: tuple[Plan
     config = _settled(config or HeadConfig(), seed)
     subject = draw_subject(config, _rng(seed, _SUBJECT))
     scan = draw_scan(config, subject, _rng(seed, _SCAN))
-    plans = draw_plans(config, _rng(seed, _PLAN)) if plans is None else plans
+    plans = beside_grey(draw_plans(config, _rng(seed, _PLAN)), subject.grey_hu) if plans is None else plans
     subject = with_room(subject, sum(plan.volume_ml for plan in plans if plan.subtype == "intraventricular"))
     coordinates = scan.coordinates()
     skull = make_skull(*coordinates, scan.coarse_step_mm, subject, _rng(seed, _SKULL))
