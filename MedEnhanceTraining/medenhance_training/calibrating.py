@@ -1,4 +1,4 @@
-"""Fits a calibration on scans that no training has seen: temperature and bias, operating points, mask threshold."""
+"""Fits a calibration on scans that no training has seen: temperature and bias, operating points, mask rule."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from scipy.optimize import minimize
 
 from medenhance.errors import MedEnhanceError
 from medenhance.head_ct.calibration import Calibration, OperatingPoint
-from medenhance_training.head_evaluation import MASK_THRESHOLDS, ScanFigures
+from medenhance.head_ct.mask_rule import MaskRule
+from medenhance_training.head_evaluation import MASK_RULES, ScanFigures
 from medenhance_training.operating import Wanted, choose_threshold, counts_at
 
 # Name -> what a threshold has to reach on the scans of the calibration; the first is what a user gets who names none.
@@ -40,9 +41,9 @@ def fit_calibration(figures: Sequence[ScanFigures], measured_on: str) -> Calibra
     logits = np.array([one.logit for one in figures])
     labels = np.array([one.has_blood for one in figures])
     temperature, bias = fit_temperature(logits, labels)
-    bare = Calibration(temperature, bias, (), choose_mask_threshold(figures))
+    bare = Calibration(temperature, bias, (), choose_mask_rule(figures))
     points = tuple(_point(name, bare, logits, labels, measured_on) for name in POINTS)
-    return Calibration(temperature, bias, points, bare.mask_threshold)
+    return Calibration(temperature, bias, points, bare.mask)
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
@@ -73,13 +74,13 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> tuple[float, floa
     return float(scale / slope), float(bias)
 
 
-def choose_mask_threshold(figures: Sequence[ScanFigures]) -> float:
-    """The threshold with the highest mean Dice among those with little false mask in normal scans.
+def choose_mask_rule(figures: Sequence[ScanFigures]) -> MaskRule:
+    """The rule with the highest mean Dice among those with little false mask in normal scans.
 
-    A threshold with less than half of the best Dice shows too little to be a choice; where none of the others has
-    little enough false mask, the one with the least is taken.
+    A rule with less than half of the best Dice shows too little to be a choice; where none of the others has little
+    enough false mask, the one with the least is taken.
     """
-    table = [(at, *_mask_means(figures, k)) for k, at in enumerate(MASK_THRESHOLDS)]
+    table = [(rule, *_mask_means(figures, k)) for k, rule in enumerate(MASK_RULES)]
     useful = [row for row in table if row[1] >= _LEAST_OF_BEST * max(dice for _, dice, _ in table)]
     accepted = [row for row in useful if row[2] <= MOST_FALSE_UL]
     if accepted:

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from medenhance.head_ct.calibration import UNCALIBRATED, Calibration
+from medenhance.head_ct.mask_rule import MaskRule
 from medenhance.head_ct.prediction import HeadPrediction, predict_head
 from medenhance.predict import Predictor
 from medenhance.progress import Progress, Silent, checkpoint
@@ -22,9 +23,16 @@ from medenhance_training.head_lesions import LesionVolume, lesion_volumes, voxel
 
 # The paper rounds probabilities of slices and pixels to 0 or 1 (eq. 2).
 _ROUND = 0.5
-# The mask is measured at these thresholds besides, so that one can be chosen; a weighted cross-entropy makes networks
-# sure of themselves, so they lie close together near 1.
-MASK_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
+# The mask is measured by these rules besides, so that one can be chosen; a weighted cross-entropy makes networks sure
+# of themselves, so thresholds lie close together near 1.
+_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
+_PIECE_THRESHOLDS = (0.0, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
+MASK_RULES = tuple(
+    MaskRule(threshold, piece)
+    for threshold in _THRESHOLDS
+    for piece in _PIECE_THRESHOLDS
+    if piece == 0.0 or piece > threshold
+)
 
 
 class HeadDetector(Protocol):
@@ -57,15 +65,15 @@ class NetworkDetector:
 
 @dataclass(frozen=True)
 class MaskFigures:
-    """The mask at one threshold.
+    """The mask by one rule.
 
     Attributes:
-        threshold: Of the voxels' probability.
+        rule: Which voxels belong to it.
         dice: With the true mask; None in a scan without blood, where it says nothing.
         predicted_ul: Volume of the mask, microlitres, on the grid of the scan: in a normal scan all of it is false.
     """
 
-    threshold: float
+    rule: MaskRule
     dice: float | None
     predicted_ul: float
 
@@ -107,10 +115,10 @@ class ScanFigures:
         look_alikes: What resembles blood in it.
         voxel_ul: Mean volume of a voxel of its grid.
         logit: Of the scan, not calibrated.
-        masks: The mask at `MASK_THRESHOLDS`, rising.
-        mask: At the threshold of the detector's calibration.
+        masks: The mask by each of `MASK_RULES`.
+        mask: By the rule of the detector's calibration.
         slices: One a slice, in the order of the volume.
-        lesions: Connected bleeds, with what the mask at the calibration's threshold has of them.
+        lesions: Connected bleeds, with what the mask by the calibration's rule has of them.
         seconds: Time of the prediction.
     """
 
@@ -164,7 +172,7 @@ def measure_scan(detector: HeadDetector, scan: HeldOutScan) -> ScanFigures:
     found = detector.predict(scan.volume)
     seconds = time.perf_counter() - begun
     truth, grid = scan.mask, scan.volume.grid
-    threshold = detector.calibration.mask_threshold
+    rule = detector.calibration.mask
     sizes = voxel_ul(grid, len(truth))
     return ScanFigures(
         seed=scan.seed,
@@ -175,18 +183,18 @@ def measure_scan(detector: HeadDetector, scan: HeldOutScan) -> ScanFigures:
         look_alikes=scan.look_alikes,
         voxel_ul=float(sizes.mean()),
         logit=found.scan_logit,
-        masks=tuple(mask_figures(found.mask_probability, truth, grid, at) for at in MASK_THRESHOLDS),
-        mask=mask_figures(found.mask_probability, truth, grid, threshold),
+        masks=tuple(mask_figures(found.mask_probability, truth, grid, one) for one in MASK_RULES),
+        mask=mask_figures(found.mask_probability, truth, grid, rule),
         slices=tuple(_slices(found, truth, sizes)),
-        lesions=tuple(lesion_volumes(found.mask_probability >= threshold, scan.subtypes, sizes)),
+        lesions=tuple(lesion_volumes(rule.mask(found.mask_probability), scan.subtypes, sizes)),
         seconds=seconds,
     )
 
 
-def mask_figures(probability: np.ndarray, truth: np.ndarray, grid: Grid, threshold: float) -> MaskFigures:
-    """Dice and volume of the mask at a threshold; both arrays (D, H, W)."""
-    predicted = probability >= threshold
-    return MaskFigures(threshold, dice(predicted, truth), _volume_ul(predicted, voxel_ul(grid, len(truth))))
+def mask_figures(probability: np.ndarray, truth: np.ndarray, grid: Grid, rule: MaskRule) -> MaskFigures:
+    """Dice and volume of the mask by a rule; both arrays (D, H, W)."""
+    predicted = rule.mask(probability)
+    return MaskFigures(rule, dice(predicted, truth), _volume_ul(predicted, voxel_ul(grid, len(truth))))
 
 
 def dice(predicted: np.ndarray, truth: np.ndarray) -> float | None:

@@ -9,11 +9,9 @@ import numpy as np
 from scipy import ndimage
 
 from medenhance.head_ct.labels import SUBTYPES
+from medenhance.head_ct.mask_rule import TOUCHING
 from medenhance.head_ct.slice_geometry import slice_geometry
 from medenhance.volume import Grid
-
-# Voxels that share a face, an edge or a corner belong to one bleed.
-_NEIGHBOURS = ndimage.generate_binary_structure(3, 3)
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def lesion_volumes(predicted: np.ndarray, subtypes: np.ndarray, sizes: np.ndarra
     lesions, names = _lesions(subtypes)
     if not names:
         return
-    pieces, _ = ndimage.label(predicted, _NEIGHBOURS)
+    pieces, _ = ndimage.label(predicted, TOUCHING)
     touching = np.unique(pieces[(lesions > 0) & predicted])
     belongs = np.isin(pieces, touching) & predicted
     nearest = ndimage.distance_transform_edt(lesions == 0, return_distances=False, return_indices=True)
@@ -73,7 +71,7 @@ def _lesions(subtypes: np.ndarray) -> tuple[np.ndarray, list[str]]:
     lesions = np.zeros(subtypes.shape, np.int32)
     names: list[str] = []
     for number, subtype in enumerate(SUBTYPES, start=1):
-        labels, count = ndimage.label(subtypes == number, _NEIGHBOURS)
+        labels, count = ndimage.label(subtypes == number, TOUCHING)
         lesions[labels > 0] = labels[labels > 0] + len(names)
         names += [subtype] * count
     return lesions, names

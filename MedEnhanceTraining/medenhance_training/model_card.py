@@ -232,7 +232,7 @@ def _calibrated(calibration: Calibration | None) -> list[str]:
     table.notes += [
         f"measured on {calibration.operating_points[0].measured_on}; the first is the default",
         f"temperature {calibration.temperature:.4g}, bias {calibration.bias:.4g}; a voxel belongs to the mask from "
-        f"{calibration.mask_threshold:g} on",
+        f"{calibration.mask} on",
     ]
     return ["## Calibration\n\n" + table.markdown().strip()]
 

@@ -12,6 +12,7 @@ import pydicom
 import pytest
 
 from medenhance.head_ct.calibration import Calibration, OperatingPoint
+from medenhance.head_ct.mask_rule import MaskRule
 from medenhance.head_ct.prediction import HeadPrediction
 from medenhance.manifest import AcceptedInput
 from medenhance.tasks import hemorrhage_findings
@@ -29,7 +30,7 @@ CALIBRATION = Calibration(
         OperatingPoint("balanced", 0.4, 0.92, 0.9, "a drawing"),
         OperatingPoint("sensitive", 0.05, 0.99, 0.6, "a drawing"),
     ),
-    mask_threshold=0.5,
+    mask=MaskRule(0.5),
 )
 TINY_NET: dict[str, Any] = {
     "input": {

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from medenhance.errors import MedEnhanceError
 from medenhance.head_ct.calibration import UNCALIBRATED, Calibration, OperatingPoint, sigmoid
+from medenhance.head_ct.mask_rule import MaskRule
 from medenhance.manifest import ModelEntry, entry_from_json, entry_to_json, manifest_text, parse_manifest
 
 POINTS = (
     OperatingPoint("balanced", 0.4, 0.93, 0.91, "120 simulated scans, 25 % with blood"),
     OperatingPoint("sensitive", 0.2, 0.97, 0.8, "120 simulated scans, 25 % with blood"),
 )
-FITTED = Calibration(temperature=2.0, bias=-0.5, operating_points=POINTS, mask_threshold=0.6)
+FITTED = Calibration(temperature=2.0, bias=-0.5, operating_points=POINTS, mask=MaskRule(0.6, 0.9))
 
 
 @pytest.fixture
@@ -81,7 +82,8 @@ def test_it_belongs_to_every_haemorrhage_model_and_to_no_other(entry: ModelEntry
     [
         (("temperature",), 0.0),
         (("temperature",), "warm"),
-        (("mask_threshold",), 1.0),
+        (("mask", "threshold"), 1.0),
+        (("mask", "piece_threshold"), -0.1),
         (("operating_points",), []),
         (("operating_points", 0, "name"), "sensitive"),
         (("operating_points", 0, "name"), " "),

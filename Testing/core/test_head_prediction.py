@@ -14,6 +14,7 @@ from medenhance import weights
 from medenhance.errors import Cancelled, MedEnhanceError
 from medenhance.head_ct import prediction
 from medenhance.head_ct.calibration import Calibration, OperatingPoint
+from medenhance.head_ct.mask_rule import MaskRule
 from medenhance.head_ct.prediction import predict_head
 from medenhance.manifest import AcceptedInput, ModelEntry, Tiling
 from medenhance.networks import build, spec
@@ -47,7 +48,7 @@ def entry(config=CONFIG, network="smart-net-scan", **changes) -> ModelEntry:
         precisions=("fp32", "bf16"), accepted=AcceptedInput("CT", 1, (0.1, 9.0), (0.1, 50.0), (-5000.0, 5000.0)),
         trusted=None, tiling=Tiling(None, 0), size_multiple=1, sampler=None, files=(), bundled=False, default=False,
         licence="Apache-2.0", intended_use="-", limits=("-",), training_data=("-",), metrics={"x": 1.0}, recipe="-",
-        commit="0" * 40, calibration=Calibration(2.0, 0.5, POINTS, 0.5),
+        commit="0" * 40, calibration=Calibration(2.0, 0.5, POINTS, MaskRule(0.5)),
     )  # fmt: skip
     return dataclasses.replace(found, **changes)
 

@@ -66,7 +66,8 @@ def findings(mask: np.ndarray | None = None, **changes: Any) -> dict[str, Any]:
     slices = [evidence(k, float(probabilities[k]), float(areas[k])) for k in range(len(areas))]
     return {
         "run": RUN, "probability": 0.83, "suspected": True, "operating_point": POINTS[1], "operating_points": POINTS,
-        "mask_threshold": 0.5, "priority": "review", "priority_reasons": ["A haemorrhage is suspected."],
+        "mask_rule": {"threshold": 0.5, "piece_threshold": 0.0},
+        "priority": "review", "priority_reasons": ["A haemorrhage is suspected."],
         "slices": slices, "top_slices": [5, 6], "disagreements": [8, 3], "concurrence": 10 / 12,
         "scan_disagrees": False, "total": volume(ml), "left_ml": ml - 1.0, "right_ml": 1.0,
         "components": [component(ml)], "small_below_ml": 0.1, "num_small": 2, "small_ml": 0.05, "abc2_ml": ml + 0.5,

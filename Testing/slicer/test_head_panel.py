@@ -499,10 +499,11 @@ def test_points_of_the_model_are_shown_before_a_run(panel: HeadPanel) -> None:
     from dataclasses import replace
 
     from medenhance.head_ct.calibration import Calibration, OperatingPoint
+    from medenhance.head_ct.mask_rule import MaskRule
 
     entry = next(iter(load_manifest().values()))
     points = tuple(OperatingPoint(**point) for point in POINTS)
-    panel.widget.model.setModels([replace(entry, calibration=Calibration(1.0, 0.0, points, 0.5))])
+    panel.widget.model.setModels([replace(entry, calibration=Calibration(1.0, 0.0, points, MaskRule(0.5)))])
     panel.widget._onModified()  # as the panel does when the worker has listed its models
     assert panel.table("pointTable")[0][0] == "▸ sensitive"
     assert "40 scans" in panel.ui.pointSourceLabel.text

@@ -22,6 +22,7 @@ def main(cache: Path) -> None:
     from medenhance import networks
     from medenhance.added_models import add_model
     from medenhance.head_ct.calibration import Calibration, OperatingPoint
+    from medenhance.head_ct.mask_rule import MaskRule
     from medenhance.manifest import AcceptedInput, ModelEntry, Tiling, WeightsFile
     from medenhance.weights import save
 
@@ -48,7 +49,8 @@ def main(cache: Path) -> None:
         trusted=None, tiling=Tiling(None, 64), size_multiple=1, sampler=None,
         files=(WeightsFile(f"{MODEL}.safetensors", (), "0a" * 32, 1),), bundled=False, default=False,
         licence="Apache-2.0", intended_use="Tests.", limits=("Knows nothing.",), training_data=("None.",),
-        metrics={"AUC": 0.5}, recipe="none", commit="0123abc", calibration=Calibration(1.0, 0.0, points, 0.509),
+        metrics={"AUC": 0.5}, recipe="none", commit="0123abc",
+        calibration=Calibration(1.0, 0.0, points, MaskRule(0.509)),
     )  # fmt: skip
     torch.manual_seed(0)
     network = networks.build(entry.network, entry.config).eval()

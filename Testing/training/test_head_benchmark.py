@@ -11,6 +11,7 @@ import pytest
 from tiny_heads import Knowing, KnowingMethod, TinySets, scans
 
 from medenhance.head_ct.calibration import Calibration, OperatingPoint
+from medenhance.head_ct.mask_rule import MaskRule
 from medenhance.head_ct.prediction import HeadPrediction
 from medenhance.progress import Silent
 from medenhance.strict_json import from_json, to_json
@@ -82,7 +83,7 @@ def test_every_method_is_calibrated_on_other_scans_and_run_on_the_same_ones(foun
 
 
 def test_a_model_with_a_calibration_keeps_it() -> None:
-    own = Calibration(3.0, 0.1, (OperatingPoint("mine", 0.5, 1.0, 1.0, "elsewhere"),), 0.5)
+    own = Calibration(3.0, 0.1, (OperatingPoint("mine", 0.5, 1.0, 1.0, "elsewhere"),), MaskRule(0.5))
     sets = TinySets(6)
     found = run_head_benchmark([KnowingMethod("m", (Knowing(calibration=own),))], sets, names=("noise",))  # type: ignore[arg-type]
     assert found.sets[0].methods[0].runs[0].calibration == own
@@ -203,7 +204,7 @@ def test_calibration_helps_a_detector_that_is_too_sure(tmp_path: Path) -> None:
 
 def test_the_quality_bar_is_read_off_the_curve(found: HeadBenchmark) -> None:
     (figures,) = evaluate_heads([Knowing()], scans(12), 12)
-    perfect = MethodFigures("SMART-Net", (RunFigures(Calibration(1.0, 0.0, (), 0.5), tuple(figures)),))
+    perfect = MethodFigures("SMART-Net", (RunFigures(Calibration(1.0, 0.0, (), MaskRule(0.5)), tuple(figures)),))
     one = type(found.sets[0])("like training", (perfect,))
     (row,) = quality_table(HeadBenchmark(1, "detect-hemorrhage", 0.3, 0, (one,), "cpu")).rows
     assert row == ("like training", "1.000 yes", "1.000 yes", "1.000 yes", "0.0 yes")

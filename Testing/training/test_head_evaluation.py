@@ -12,14 +12,15 @@ from tiny_heads import GRID, SHAPE, Knowing, scan, scans
 
 from medenhance.errors import MedEnhanceError
 from medenhance.head_ct.calibration import Calibration
+from medenhance.head_ct.mask_rule import MaskRule
 from medenhance.head_ct.prediction import HeadPrediction
 from medenhance.volume import Grid, Volume
-from medenhance_training.calibrating import POINTS, choose_mask_threshold, fit_calibration, fit_temperature
+from medenhance_training.calibrating import POINTS, choose_mask_rule, fit_calibration, fit_temperature
 from medenhance_training.data.head_ct.config import PRESETS
 from medenhance_training.data.head_held_out import HeldOutHeads, held_out_scan
 from medenhance_training.data.head_source import CALIBRATION_SCANS, TEST_SCANS, VALIDATION_SCANS
 from medenhance_training.head_evaluation import (
-    MASK_THRESHOLDS,
+    MASK_RULES,
     MaskFigures,
     SliceFigures,
     evaluate_heads,
@@ -34,7 +35,7 @@ TILTED = Grid((2.0, 2.0, 5.0), direction=(1, 0, 0, 0, 1, -np.sin(np.radians(20))
 def test_a_perfect_mask_has_perfect_figures() -> None:
     found = measure_scan(Knowing(), scan(1, 2))
     assert (found.has_blood, found.logit, found.voxel_ul) == (True, 2.0, pytest.approx(20.0))
-    assert found.mask == MaskFigures(0.5, 1.0, pytest.approx(2 * 36 * 20.0))
+    assert found.mask == MaskFigures(MaskRule(0.5), 1.0, pytest.approx(2 * 36 * 20.0))
     assert found.labelled_ml == pytest.approx(1.44)
     assert [one.dice for one in found.slices] == [None, None, 1.0, 1.0, None, None]
     assert all(one.concurs for one in found.slices)
@@ -64,10 +65,10 @@ def test_a_slice_disagrees_when_head_and_mask_round_to_different_answers() -> No
 
 
 def test_the_calibration_s_threshold_makes_the_mask() -> None:
-    strict = Knowing(calibration=Calibration(1.0, 0.0, (), 0.9))
+    strict = Knowing(calibration=Calibration(1.0, 0.0, (), MaskRule(0.9)))
     found = measure_scan(strict, scan(1, 2))
-    assert (found.mask.threshold, found.mask.dice, found.mask.predicted_ul) == (0.9, 0.0, 0.0)
-    assert [one.dice for one in found.masks if one.threshold == 0.8] == [1.0]
+    assert (found.mask.rule.threshold, found.mask.dice, found.mask.predicted_ul) == (0.9, 0.0, 0.0)
+    assert [one.dice for one in found.masks if one.rule == MaskRule(0.8)] == [1.0]
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
@@ -78,8 +79,8 @@ def test_a_volume_in_microlitres_does_not_depend_on_the_order_of_the_axes(order:
     # Array axis k belongs to column 2 - k of the matrix.
     affine[:3, :3] = affine[:3, [2 - order[2 - k] for k in range(3)]]
     turned = mask.transpose(order)
-    here = mask_figures(mask.astype(float), np.zeros(SHAPE, bool), grid, 0.5)
-    there = mask_figures(turned.astype(float), np.zeros(turned.shape, bool), Grid.from_affine(affine), 0.5)
+    here = mask_figures(mask.astype(float), np.zeros(SHAPE, bool), grid, MaskRule(0.5))
+    there = mask_figures(turned.astype(float), np.zeros(turned.shape, bool), Grid.from_affine(affine), MaskRule(0.5))
     assert here.predicted_ul == pytest.approx(mask.sum() * 20.0)
     assert there.predicted_ul == pytest.approx(here.predicted_ul)
 
@@ -153,21 +154,23 @@ def test_a_fitted_calibration_keeps_its_promises_on_its_own_scans() -> None:
         assert point.measured_on == "90 tiny scans"
 
 
-def masks(dices: list[float], false_ul: list[float]) -> list:
+def masks(measured: dict[MaskRule, tuple[float, float]]) -> list:
+    """A scan with blood and one without, with (Dice, false volume) of some rules and empty masks by all others."""
     (one, other), _ = evaluate_heads([Knowing(), Knowing()], [scan(0, 1), scan(1)], 2)
-    blood = tuple(replace(m, dice=d) for m, d in zip(one.masks, dices, strict=True))
-    normal = tuple(replace(m, predicted_ul=v) for m, v in zip(other.masks, false_ul, strict=True))
+    found = [measured.get(rule, (0.0, 0.0)) for rule in MASK_RULES]
+    blood = tuple(replace(m, dice=dice) for m, (dice, _) in zip(one.masks, found, strict=True))
+    normal = tuple(replace(m, predicted_ul=false) for m, (_, false) in zip(other.masks, found, strict=True))
     return [replace(one, masks=blood), replace(other, masks=normal)]
 
 
-def test_the_mask_threshold_has_the_best_dice_of_those_that_leave_normal_scans_alone() -> None:
-    none = [0.0] * (len(MASK_THRESHOLDS) - 9)  # above 0.9 nothing is left in these masks
-    falling = [900.0, 500.0, 100.0, 50.0, 19.0, 10.0, 5.0, 1.0, 0.0, *none]
-    assert choose_mask_threshold(masks([0.9, 0.9, 0.8, 0.8, 0.7, 0.75, 0.6, 0.4, 0.1, *none], falling)) == 0.6
-    least = [30.0] * (len(MASK_THRESHOLDS) - 1) + [25.0]
-    assert choose_mask_threshold(masks([0.9] * len(least), least)) == MASK_THRESHOLDS[-1], "the least false one of all"
-    empty = masks([0.32, 0.29, 0.24, 0.2, *[0.0] * 5, *none], [9e3, 5e3, 4e3, 3e3, *[0.0] * 5, *none])
-    assert choose_mask_threshold(empty) == 0.4, "an empty mask is no choice"
+def test_the_mask_rule_has_the_best_dice_of_those_that_leave_normal_scans_alone() -> None:
+    low, middle, high = MaskRule(0.3), MaskRule(0.6), MaskRule(0.9)
+    pieces = MaskRule(0.3, 0.99)
+    measured = {low: (0.9, 500.0), middle: (0.7, 19.0), high: (0.6, 5.0)}
+    assert choose_mask_rule(masks(measured)) == middle
+    assert choose_mask_rule(masks({**measured, pieces: (0.8, 12.0)})) == pieces
+    assert choose_mask_rule(masks({low: (0.9, 30.0), high: (0.9, 25.0)})) == high, "the least false one of all"
+    assert choose_mask_rule(masks({low: (0.32, 9e3), middle: (0.2, 3e3)})) == middle, "an empty mask is no choice"
 
 
 def test_held_out_seeds_are_those_of_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from medenhance.errors import MedEnhanceError
 from medenhance.files import write_json
 from medenhance.head_ct.calibration import Calibration, OperatingPoint
 from medenhance.head_ct.frame import FrameConfig
+from medenhance.head_ct.mask_rule import MaskRule
 from medenhance.head_ct.prediction import predict_head
 from medenhance.manifest import entry_from_json, entry_to_json
 from medenhance.predict import Predictor
@@ -37,7 +38,7 @@ from medenhance_training.statement import read_evaluation, statement
 
 COARSE = HeadConfig(size_px=64, slice_mm=(10.0, 10.0))
 POINT = OperatingPoint("balanced", 0.4, 0.9, 0.9, "tiny scans")
-FITTED = Calibration(1.5, -0.2, (POINT,), 0.5)
+FITTED = Calibration(1.5, -0.2, (POINT,), MaskRule(0.5))
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def test_a_network_that_cannot_be_calibrated_makes_no_model(run: Path, monkeypat
 def test_a_record_says_which_scans_and_which_encoder_came_before(tmp_path: Path) -> None:
     config = to_plain(recipe("smart-net-scan-compact"))
     config["data"]["num_scans"] = 7
-    assert training_data(config["data"]) == ("7 simulated head CT scans, 50 % of them with blood (preset balanced)",)
+    assert training_data(config["data"]) == ("7 simulated head CT scans, 65 % of them with blood (preset balanced)",)
     config["objective"]["encoder_from"] = "resnet50-imagenet.pth"
     record = {"recipe": "smart-net-scan-compact", "config": config}
     assert recipe_command(record) == (

@@ -33,7 +33,7 @@ class DetectHemorrhage:
     operating_point: Annotated[str | None, arg(metavar="NAME")] = None
     """By which operating point of the model's card a scan is flagged; the first if not given."""
     mask_threshold: Annotated[float | None, arg(metavar="P")] = None
-    """Probability from which on a voxel belongs to the mask; that of the model's card if not given."""
+    """Probability from which on a voxel belongs to the mask; by the rule of the model's card if not given."""
     top_slices: Annotated[int, arg(metavar="N")] = 5
     """How many slices are named as those that speak most for blood."""
     report: Annotated[bool, FlagCreatePairsOff] = False

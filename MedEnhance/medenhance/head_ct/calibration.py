@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from medenhance.errors import MedEnhanceError
+from medenhance.head_ct.mask_rule import MaskRule, mask_rule_problems
 
 # Beyond it exp() would leave the range of float64; sigmoid(700) is 1 to the last digit.
 _LARGEST_EXPONENT = 700.0
@@ -44,13 +45,13 @@ class Calibration:
         temperature: Above 0; the logit is divided by it.
         bias: Added to the divided logit.
         operating_points: At least one in a manifest; the first is taken when none is named.
-        mask_threshold: Probability of a voxel from which on it belongs to the mask, in (0, 1).
+        mask: Which voxels belong to the mask.
     """
 
     temperature: float
     bias: float
     operating_points: tuple[OperatingPoint, ...]
-    mask_threshold: float
+    mask: MaskRule
 
     def probability(self, logit: float) -> float:
         """The calibrated probability of a scan with this logit, in [0, 1]."""
@@ -76,7 +77,7 @@ class Calibration:
 
 
 # What a network is run with before anything was fitted: its own probabilities and the paper's threshold of 0.5.
-UNCALIBRATED = Calibration(temperature=1.0, bias=0.0, operating_points=(), mask_threshold=0.5)
+UNCALIBRATED = Calibration(temperature=1.0, bias=0.0, operating_points=(), mask=MaskRule(0.5))
 
 
 def sigmoid(x: float) -> float:
@@ -91,8 +92,7 @@ def calibration_problems(found: Calibration) -> Iterator[tuple[str, str]]:
     """What is wrong with a calibration, as (path of the key, problem)."""
     if not found.temperature > 0:
         yield "temperature", f"a positive number was expected, not {found.temperature}"
-    if not 0 < found.mask_threshold < 1:
-        yield "mask_threshold", f"above 0 and below 1 was expected, not {found.mask_threshold}"
+    yield from ((f"mask.{key}", problem) for key, problem in mask_rule_problems(found.mask))
     names = [point.name for point in found.operating_points]
     if not names or len(set(names)) < len(names):
         yield "operating_points", f"at least one and no name twice were expected, not {names}"

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from medenhance.head_ct.mask_rule import TOUCHING
 from medenhance.head_ct.slice_geometry import SliceGeometry, points_mm
 from medenhance.volume import Grid
 
 MOST_LISTED = 40  # more than a table of pieces is read for
-# Voxels that touch at a corner belong together: blood follows thin, oblique spaces.
-_TOUCHING = ndimage.generate_binary_structure(3, 3)
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def pieces(mask: np.ndarray, grid: Grid, geometry: SliceGeometry, least_ml: floa
         least_ml: Pieces below are not listed.
         most: No more than this are listed.
     """
-    labels, count = ndimage.label(mask, _TOUCHING)
+    labels, count = ndimage.label(mask, TOUCHING)
     volumes = np.zeros(count + 1)
     for plane, voxel_ml in zip(labels, geometry.voxel_ml, strict=True):
         volumes += np.bincount(plane.ravel(), minlength=count + 1) * voxel_ml

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from medenhance.head_ct.calibration import OperatingPoint
+from medenhance.head_ct.mask_rule import MaskRule
 from medenhance.measure.trust import NOTICE, RunFacts
 from medenhance.strict_json import to_json
 from medenhance.volume import Vector
@@ -215,7 +216,7 @@ class Findings:
         suspected: Whether `probability` reaches the operating point.
         operating_point: That the verdict was made with.
         operating_points: All that the model card has.
-        mask_threshold: Above which a voxel belongs to the mask.
+        mask_rule: Which voxels belong to the mask.
         priority: Class in a worklist.
         priority_reasons: Why, one sentence each.
         slices: Every axial slice, from foot to head; slabs where a thin series was averaged.
@@ -239,7 +240,7 @@ class Findings:
     suspected: bool
     operating_point: OperatingPoint
     operating_points: tuple[OperatingPoint, ...]
-    mask_threshold: float
+    mask_rule: MaskRule
     priority: Priority
     priority_reasons: tuple[str, ...]
     slices: tuple[SliceEvidence, ...]

@@ -43,7 +43,8 @@ class DetectHemorrhageOptions:
     Attributes:
         model: Id of a model (`medenhance models list`); None takes the default of the task.
         operating_point: Name of one on the model's card; None takes the first.
-        mask_threshold: Probability from which on a voxel belongs to the mask; None takes the card's.
+        mask_threshold: Probability from which on a voxel belongs to the mask, in pieces of any kind; None takes the
+            card's rule.
         top_slices: How many slices are named as those that speak most for blood.
         thresholds: When a suspected bleed is critical, or has grown.
         device: "auto", "cpu", "cuda", "cuda:1", "mps" ...

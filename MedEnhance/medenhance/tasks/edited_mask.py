@@ -147,7 +147,7 @@ def remeasured(volume: Volume, mask: np.ndarray, report: HemorrhageReport) -> tu
         mask_probability=None,
     )
     prior_ml = None if before.growth is None else before.growth.prior_ml
-    rules = Rules(before.operating_point, before.operating_points, before.mask_threshold, prior_ml)
+    rules = Rules(before.operating_point, before.operating_points, before.mask_rule, prior_ml)
     options = DetectHemorrhageOptions(top_slices=max(len(before.top_slices), 1))
     measured, numbers = findings(judged, rules, options, before.run)
     return measured, found.back(numbers)

@@ -11,6 +11,7 @@ import numpy as np
 from medenhance.head_ct.acceptance import Accepted
 from medenhance.head_ct.calibration import UNCALIBRATED, OperatingPoint
 from medenhance.head_ct.evidence import agreement, concurrence, disagreements, top_slices
+from medenhance.head_ct.mask_rule import MaskRule
 from medenhance.head_ct.measurement import SMALL_BELOW_ML, measure
 from medenhance.head_ct.orientation import Turned
 from medenhance.head_ct.prediction import HeadPrediction, predict_head
@@ -56,13 +57,13 @@ class Rules:
     Attributes:
         operating_point: Threshold of the scan's probability.
         operating_points: All of the model's.
-        mask_threshold: Threshold of a voxel's probability.
+        mask: Which voxels belong to the mask.
         prior_ml: Volume in an earlier report; None without one.
     """
 
     operating_point: OperatingPoint
     operating_points: tuple[OperatingPoint, ...]
-    mask_threshold: float
+    mask: MaskRule
     prior_ml: float | None
 
 
@@ -73,9 +74,9 @@ def rules_of(predictor: Predictor, options: DetectHemorrhageOptions, prior_ml: f
         MedEnhanceError: bad-option: the card has no such operating point.
     """
     calibration = predictor.entry.calibration or UNCALIBRATED
-    threshold = calibration.mask_threshold if options.mask_threshold is None else options.mask_threshold
+    mask = calibration.mask if options.mask_threshold is None else MaskRule(options.mask_threshold)
     point = calibration.operating_point(options.operating_point)
-    return Rules(point, calibration.operating_points, threshold, prior_ml)
+    return Rules(point, calibration.operating_points, mask, prior_ml)
 
 
 def judge(predictor: Predictor, accepted: Accepted, rules: Rules, progress: Progress) -> Judged:
@@ -95,7 +96,7 @@ def judge(predictor: Predictor, accepted: Accepted, rules: Rules, progress: Prog
         slabs=slabs,
         probability=prediction.scan_probability,
         slice_probabilities=prediction.slice_probabilities,
-        mask=mask_probability >= rules.mask_threshold,
+        mask=rules.mask.mask(mask_probability),
         mask_probability=mask_probability,
     )
 
@@ -123,7 +124,7 @@ def findings(
         suspected=suspected,
         operating_point=rules.operating_point,
         operating_points=rules.operating_points,
-        mask_threshold=rules.mask_threshold,
+        mask_rule=rules.mask,
         priority=urgency,
         priority_reasons=reasons,
         slices=slices,

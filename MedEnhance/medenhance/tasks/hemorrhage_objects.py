@@ -83,7 +83,7 @@ def _algorithm(found: Findings) -> Algorithm:
         weights_sha256=run.weights_sha256,
         parameters={
             "operating point": f"{point.name}, {point.threshold:g}",
-            "mask threshold": f"{found.mask_threshold:g}",
+            "mask threshold": str(found.mask_rule),
         },
         edited=found.edited,
     )
