@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Pooling = Literal["max-avg", "gmp", "gap", "gem", "lse"]
+DiceOf = Literal["batch", "each", "both"]
 CELL_PX = 16
 """Side of the cells of the consistency loss: one pixel of the last map of a stem of stride 1 at 256 x 256."""
 _EPSILON = 1e-7
@@ -37,6 +38,26 @@ def batch_dice(logits: Tensor, target: Tensor, *, skip_empty: bool = True) -> Te
     p = torch.sigmoid(logits)
     loss = 1.0 - 2.0 * (p * target).sum() / (p.sum() + target.sum()).clamp(min=_EPSILON)
     return loss * (target.sum() > 0) if skip_empty else loss
+
+
+def dice_of_each(logits: Tensor, target: Tensor) -> Tensor:
+    """1 - Dice of each sample with blood, their mean: a small bleed weighs as much as a large one. 0 without any.
+
+    Args:
+        logits, target: As in `batch_dice`, (N, ...).
+    """
+    p, t = torch.sigmoid(logits).flatten(1), target.flatten(1)
+    losses = 1.0 - 2.0 * (p * t).sum(dim=1) / (p.sum(dim=1) + t.sum(dim=1)).clamp(min=_EPSILON)
+    bleeds = (t.sum(dim=1) > 0).float()
+    return (losses * bleeds).sum() / bleeds.sum().clamp(min=1.0)
+
+
+def soft_dice(logits: Tensor, target: Tensor, of: DiceOf = "batch", *, skip_empty: bool = True) -> Tensor:
+    """`batch_dice`, `dice_of_each`, or the mean of both."""
+    if of == "each":
+        return dice_of_each(logits, target)
+    whole = batch_dice(logits, target, skip_empty=skip_empty)
+    return whole if of == "batch" else 0.5 * (whole + dice_of_each(logits, target))
 
 
 def pooled_map(values: Tensor, pooling: Pooling = "max-avg", cell_px: int = CELL_PX) -> Tensor:

@@ -7,7 +7,14 @@ import math
 import pytest
 import torch
 
-from medenhance_training.head_losses import batch_dice, binary_cross_entropy, consistency, pooled_map
+from medenhance_training.head_losses import (
+    batch_dice,
+    binary_cross_entropy,
+    consistency,
+    dice_of_each,
+    pooled_map,
+    soft_dice,
+)
 
 CERTAIN = 50.0  # a logit whose probability is 1 in float32
 
@@ -82,6 +89,18 @@ def test_dice_sums_over_the_whole_batch():
     target = torch.tensor([[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]])
     logits = (torch.tensor([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]]) * 2 - 1) * CERTAIN
     assert batch_dice(logits, target).item() == pytest.approx(0.5, abs=1e-6)
+
+
+def test_dice_of_each_weighs_a_small_bleed_like_a_large_one_and_leaves_out_samples_without():
+    target = torch.tensor([[1.0, 0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 1.0, 1.0], [0.0] * 5])
+    found = torch.tensor([[0.0, 0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0, 0.0]])
+    logits = (2 * found - 1) * CERTAIN
+    assert dice_of_each(logits, target).item() == pytest.approx(0.5, abs=1e-6)
+    assert dice_of_each(logits[2:], target[2:]).item() == 0.0
+    whole = 1 - 2 * 4 / (6 + 5)
+    assert soft_dice(logits, target).item() == pytest.approx(whole, abs=1e-6)
+    assert soft_dice(logits, target, "each").item() == pytest.approx(0.5, abs=1e-6)
+    assert soft_dice(logits, target, "both").item() == pytest.approx((whole + 0.5) / 2, abs=1e-6)
 
 
 def test_a_batch_without_blood_gives_0_in_2022_and_1_in_2024():

@@ -65,6 +65,19 @@ def test_even_sampling_takes_slices_with_and_without_blood_in_turn():
     assert torch.equal(batch["share"].amax(dim=(1, 2)), batch["has_blood"])
 
 
+def test_even_sampling_takes_each_scan_with_blood_as_often_as_the_others():
+    bare = framed_scan(1, depth=8)
+    wide, narrow = np.full_like(bare.share, FULL), np.zeros_like(bare.share)
+    narrow[3] = FULL
+    none = FramedScan(3, bare.hu, np.zeros_like(bare.share))
+    found = [FramedScan(1, bare.hu, wide), FramedScan(2, bare.hu, narrow), none]
+    stream = HeadSliceStream(found, Place(0, 1), sampling="even")
+    drawn = [stream._draw(2 * k + 1, np.random.default_rng(k)) for k in range(400)]
+    assert {number for number, _ in drawn} == {0, 1}
+    assert np.mean([number == 1 for number, _ in drawn]) == pytest.approx(0.5, abs=0.08)
+    assert {index for number, index in drawn if number == 1} == {3}
+
+
 def test_a_label_needs_three_pixels_of_blood():
     share = np.zeros((3, 8, 8), np.uint8)
     share[1, 0, :2], share[2, 0, :3] = FULL, FULL

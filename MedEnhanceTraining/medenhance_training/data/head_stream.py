@@ -48,7 +48,8 @@ class HeadSliceStream:
         place: Of the batch.
         neighbours: Slices below and above that come with each.
         sampling: "patient" takes each patient once in an epoch: of those with blood the slice of a random voxel of it,
-            of others any (specification, 1.1). "even" takes slices with blood and without in turn, all alike.
+            of others any (specification, 1.1). "even" takes slices with blood and without in turn;
+            each scan with blood as often as the others, however many slices of it show any.
         variants: Variants to draw.
         spoil: Spoils the slices as Models Genesis does, and gives the whole ones beside them.
     """
@@ -88,7 +89,9 @@ class HeadSliceStream:
     def _draw(self, position: int, rng: np.random.Generator) -> tuple[int, int]:
         """Scan and slice."""
         if self.sampling == "even":
-            places = self._with_blood if position % 2 and len(self._with_blood) else self._without_blood
+            places = self._without_blood
+            if position % 2 and self._with_blood:
+                places = self._with_blood[int(rng.integers(len(self._with_blood)))]
             number, index = places[int(rng.integers(len(places)))]
             return int(number), int(index)
         epoch, turn = divmod(position, len(self.scans))
@@ -98,21 +101,19 @@ class HeadSliceStream:
         return number, int(rng.choice(len(areas), p=weights))
 
     @cached_property
-    def _with_blood(self) -> np.ndarray:
-        """(n, 2): scan and slice of each with blood."""
-        return self._places(blood=True)
+    def _with_blood(self) -> list[np.ndarray]:
+        """(n, 2) for each scan with blood: the scan and each slice that shows any."""
+        places = [self._places(number, blood=True) for number in range(len(self.scans))]
+        return [found for found in places if len(found)]
 
     @cached_property
     def _without_blood(self) -> np.ndarray:
-        return self._places(blood=False)
+        """(n, 2): scan and slice of all others."""
+        return np.concatenate([self._places(number, blood=False) for number in range(len(self.scans))])
 
-    def _places(self, *, blood: bool) -> np.ndarray:
-        found = [
-            (number, index)
-            for number, scan in enumerate(self.scans)
-            for index in np.flatnonzero(scan.has_blood == blood)
-        ]
-        return np.array(found, dtype=np.int64).reshape(-1, 2)
+    def _places(self, number: int, *, blood: bool) -> np.ndarray:
+        slices = np.flatnonzero(self.scans[number].has_blood == blood)
+        return np.column_stack([np.full(len(slices), number), slices])
 
 
 @dataclass(frozen=True)

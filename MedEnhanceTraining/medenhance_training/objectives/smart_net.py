@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from medenhance.errors import MedEnhanceError
 from medenhance.intensity import Scale
 from medenhance.networks.smart_net import Pretexts, SmartNet, SmartNetConfig
-from medenhance_training.head_losses import Pooling, batch_dice, binary_cross_entropy, consistency
+from medenhance_training.head_losses import DiceOf, Pooling, binary_cross_entropy, consistency, soft_dice
 from medenhance_training.initialisation import start_weights
 from medenhance_training.objectives.objective import Batch, Phase
 from medenhance_training.objectives.published import build_published, describe, restore_hu
@@ -28,6 +28,7 @@ class SmartNetObjectiveConfig:
     Attributes:
         network: Its heads decide which losses there are.
         segmentation: Dice alone (paper, 2024), or Dice and cross-entropy one to one (2022).
+        dice: Of the batch as a whole (paper), of each slice with blood, or the mean of both.
         cross_entropy_weight: Of the cross-entropy beside Dice; 1 in 2022. A pixel then weighs hundreds of times less
             in it than in Dice, whose gradient vanishes where a bleed is missed.
         skip_empty: Whether Dice is left out of batches without blood (2022).
@@ -42,6 +43,7 @@ class SmartNetObjectiveConfig:
 
     network: SmartNetConfig = field(default_factory=SmartNetConfig)
     segmentation: Literal["dice", "dice+bce"] = "dice"
+    dice: DiceOf = "batch"
     cross_entropy_weight: float = 1.0
     skip_empty: bool = True
     reconstruction: Literal["l1", "mse"] = "l1"
@@ -104,7 +106,7 @@ class SmartNetObjective:
         return terms
 
     def _segmentation(self, masks: Tensor, share: Tensor) -> Tensor:
-        dice = batch_dice(masks, share, skip_empty=self.config.skip_empty)
+        dice = soft_dice(masks, share, self.config.dice, skip_empty=self.config.skip_empty)
         if self.config.segmentation == "dice":
             return dice
         return dice + self.config.cross_entropy_weight * binary_cross_entropy(masks, share)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from medenhance.errors import MedEnhanceError
 from medenhance.networks.smart_net_scan import ScanOutput, SmartNetScanConfig
-from medenhance_training.head_losses import batch_dice, binary_cross_entropy
+from medenhance_training.head_losses import DiceOf, binary_cross_entropy, soft_dice
 from medenhance_training.initialisation import start_weights
 from medenhance_training.objectives.objective import Batch, Phase
 from medenhance_training.objectives.published import build_published, describe
@@ -30,6 +30,7 @@ class ScanObjectiveConfig:
         scan_weight: Of the scan's cross-entropy; 0 for a network that only segments.
         slice_weight: Of the slices' cross-entropy; not in the paper.
         mask_weight: Of Dice and cross-entropy of the mask; 0 for a network that only classifies.
+        dice: Of the batch as a whole (paper), of each scan with blood, or the mean of both.
         cross_entropy_weight: Of that cross-entropy beside Dice; one to one in the paper.
         encoder_from: Upstream run, checkpoint or weights file, or ImageNet weights of torchvision's ResNet-50.
         take: What is taken over from there; the paper takes the encoder alone.
@@ -42,6 +43,7 @@ class ScanObjectiveConfig:
     scan_weight: float = 1.0
     slice_weight: float = 0.0
     mask_weight: float = 1.0
+    dice: DiceOf = "batch"
     cross_entropy_weight: float = 1.0
     encoder_from: Path | None = None
     take: tuple[Part, ...] = ("encoder",)
@@ -100,5 +102,5 @@ def scan_terms(output: ScanOutput, batch: Batch, config: ScanObjectiveConfig) ->
         pixels = real[:, :, None, None].expand_as(output.mask_logits)
         share = batch["share"] * pixels
         cross_entropy = config.cross_entropy_weight * binary_cross_entropy(output.mask_logits, share, pixels)
-        terms["mask"] = config.mask_weight * (batch_dice(output.mask_logits, share) + cross_entropy)
+        terms["mask"] = config.mask_weight * (soft_dice(output.mask_logits, share, config.dice) + cross_entropy)
     return terms

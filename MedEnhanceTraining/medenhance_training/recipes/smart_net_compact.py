@@ -138,6 +138,7 @@ def compact_combination(name: str) -> RunConfig:
     objective = SmartNetObjectiveConfig(
         replace(COMPACT, heads=row.heads),
         segmentation="dice+bce",
+        dice="both",
         cross_entropy_weight=COMPACT_CROSS_ENTROPY,
         # Pooled over cells, a small bleed is near 0: with full weight it talks CLS out of what it knows in a short run.
         consistency_weight=0.2 if row.consistent else 0.0,
@@ -177,6 +178,7 @@ def _compact_scan(name: str, unfreezing: tuple[Unfreeze, ...], network: ScanConf
     objective = ScanObjectiveConfig(
         network,
         slice_weight=0.5,
+        dice="both",
         cross_entropy_weight=COMPACT_CROSS_ENTROPY,
         unfreezing=unfreezing,
         start="framework",
