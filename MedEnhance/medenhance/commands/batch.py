@@ -72,7 +72,7 @@ class HemorrhageBatch:
     operating_point: Annotated[str | None, arg(metavar="NAME")] = None
     """By which operating point of the model's card a scan is flagged; the first if not given."""
     mask_threshold: Annotated[float | None, arg(metavar="P")] = None
-    """Probability from which on a voxel belongs to the mask; that of the model's card if not given."""
+    """Probability from which on a voxel belongs to the mask; by the rule of the model's card if not given."""
     critical_ml: Annotated[float, arg(metavar="ML")] = 30.0
     """Suspected volume from which on a scan is critical."""
     critical_shift_mm: Annotated[float, arg(metavar="MM")] = 5.0

@@ -6,36 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from medenhance.worker_tasks.hemorrhage_options import HemorrhageOptions
 from medenhance.worker_tasks.running import Running
 
 
 @dataclass(frozen=True)
-class Thresholds:
-    """When a suspected bleed is critical or has grown: `medenhance.head_ct.priority.PriorityThresholds`."""
-
-    critical_ml: float = 30.0
-    critical_shift_mm: float = 5.0
-    growth_share: float = 0.33
-    growth_ml: float = 6.0
-
-
-@dataclass(frozen=True)
-class DetectHemorrhageWorkerOptions:
+class DetectHemorrhageWorkerOptions(HemorrhageOptions):
     """The "options" of a "detect-hemorrhage" request."""
 
-    model: str | None = None
-    operating_point: str | None = None
-    mask_threshold: float | None = None
-    top_slices: int = 5
-    thresholds: Thresholds = field(default_factory=Thresholds)
     series: str | None = None
-    report: bool = False
-    format: Literal["nrrd", "nifti"] = "nrrd"
-    dicom: tuple[Literal["seg", "sr", "ko"], ...] = ()
     prior: str | None = None
     source: tuple[str, ...] = ()
-    device: str = "auto"
-    precision: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -52,25 +33,11 @@ class DetectHemorrhageMessage:
 def run(message: DetectHemorrhageMessage, running: Running) -> dict[str, Any]:
     """Look at the scan, and say what was written."""
     running.progress.update("load", 0.0)
-    from medenhance.head_ct.priority import PriorityThresholds
-    from medenhance.tasks.detect_hemorrhage import (
-        TASK,
-        DetectHemorrhageOptions,
-        DetectHemorrhageRequest,
-        load_predictor,
-    )
+    from medenhance.tasks.detect_hemorrhage import TASK, DetectHemorrhageRequest, load_predictor
     from medenhance.tasks.detect_hemorrhage import run as detect
 
     asked = message.options
-    options = DetectHemorrhageOptions(
-        model=asked.model,
-        operating_point=asked.operating_point,
-        mask_threshold=asked.mask_threshold,
-        top_slices=asked.top_slices,
-        thresholds=PriorityThresholds(**vars(asked.thresholds)),
-        device=asked.device,
-        precision=asked.precision,
-    )
+    options = asked.of_task()
     request = DetectHemorrhageRequest(
         input=Path(message.input),
         output=Path(message.output),

@@ -7,28 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from medenhance.worker_tasks.detect_hemorrhage import Thresholds
+from medenhance.worker_tasks.hemorrhage_options import HemorrhageOptions
 from medenhance.worker_tasks.running import Running
 
 if TYPE_CHECKING:
     from medenhance.batch.table import StudyOutcome
     from medenhance.progress import Progress
-
-
-@dataclass(frozen=True)
-class WorklistOptions:
-    """The "options" of a "worklist-hemorrhage" request: those of "detect-hemorrhage" that hold for every study."""
-
-    model: str | None = None
-    operating_point: str | None = None
-    mask_threshold: float | None = None
-    top_slices: int = 5
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    report: bool = False
-    format: Literal["nrrd", "nifti"] = "nrrd"
-    dicom: tuple[Literal["seg", "sr", "ko"], ...] = ()
-    device: str = "auto"
-    precision: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -39,7 +23,7 @@ class WorklistHemorrhageMessage:
     task: Literal["worklist-hemorrhage"]
     input: str
     output: str
-    options: WorklistOptions = field(default_factory=WorklistOptions)
+    options: HemorrhageOptions = field(default_factory=HemorrhageOptions)
 
 
 def run(message: WorklistHemorrhageMessage, running: Running) -> dict[str, Any]:
@@ -48,21 +32,10 @@ def run(message: WorklistHemorrhageMessage, running: Running) -> dict[str, Any]:
     from medenhance.batch.engine import run_batch
     from medenhance.batch.hemorrhage_work import HemorrhageBatchRequest
     from medenhance.batch.worklist import HemorrhageOutcome, worklist
-    from medenhance.head_ct.priority import PriorityThresholds
-    from medenhance.tasks.detect_hemorrhage import DetectHemorrhageOptions
 
     asked = message.options
-    options = DetectHemorrhageOptions(
-        model=asked.model,
-        operating_point=asked.operating_point,
-        mask_threshold=asked.mask_threshold,
-        top_slices=asked.top_slices,
-        thresholds=PriorityThresholds(**vars(asked.thresholds)),
-        device=asked.device,
-        precision=asked.precision,
-    )
     source, output = Path(message.input), Path(message.output)
-    request = HemorrhageBatchRequest(source, output, options, asked.report, asked.format, asked.dicom)
+    request = HemorrhageBatchRequest(source, output, asked.of_task(), asked.report, asked.format, asked.dicom)
     outcomes: Sequence[StudyOutcome] = run_batch(request, _Listener(running.progress))
     rows = worklist([one for one in outcomes if isinstance(one, HemorrhageOutcome)])
     return {"outputs": {"output": message.output, "worklist": str(output / "worklist.json")}, "rows": rows}
