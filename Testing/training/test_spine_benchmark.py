@@ -286,6 +286,9 @@ def test_a_process_that_comes_back_is_an_invention_and_a_moved_one_has_a_place()
     assert (stubborn.restored, stubborn.found) == (1.0, 1.0)
     assert stubborn.moved_error_mm == pytest.approx(5.0, abs=1.0)
     assert honest.image_shift_mm == 0.0
+    assert (honest.unwarned, stubborn.unwarned) == (0.0, 0.0)
+    seen = replace(edits, deleted=replace(edits.deleted, projections=edits.intact.projections))
+    assert measure_hallucination(truthful[1], [seen], 4).unwarned == 1.0, "a depth shows it, whatever the truth says"
 
 
 def test_the_displacement_of_an_image_is_found_to_the_pixel() -> None:

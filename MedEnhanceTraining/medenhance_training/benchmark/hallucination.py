@@ -14,12 +14,13 @@ from scipy.ndimage import center_of_mass, label
 
 from medenhance.progress import Progress, Silent, checkpoint
 from medenhance.spine.labels import PROCESS
+from medenhance.spine.support import structures
 from medenhance_training.benchmark.spine_methods import RunsMethod, SpineMethod
 from medenhance_training.data.spine.case import Landmark, SpineCase
 from medenhance_training.data.spine.config import SpineConfig
 from medenhance_training.data.spine.simulate import simulate_case
 from medenhance_training.data.spine_source import TEST_SUBJECTS
-from medenhance_training.spine_evaluate import SpineRestorer
+from medenhance_training.spine_evaluate import Result, SpineRestorer
 from medenhance_training.table import Table, number
 
 _SHIFT_MM = 5.0
@@ -51,6 +52,7 @@ class Hallucination:
     Attributes:
         num_subjects: How many.
         restored: Share of the deleted processes that were labelled again.
+        unwarned: Share of them that were labelled again without a warning: `medenhance.spine.support` calls them seen.
         found: Share of the same processes that were labelled while they were there.
         moved_error_mm: Median distance of the moved process's label from where it is; None if none was found.
         intact_error_mm: The same before it was moved.
@@ -61,6 +63,7 @@ class Hallucination:
 
     num_subjects: int
     restored: float
+    unwarned: float
     found: float
     moved_error_mm: float | None
     intact_error_mm: float | None
@@ -87,7 +90,7 @@ def draw_edits(
 
 def measure_hallucination(restorer: SpineRestorer, edits: Sequence[Edits], depth: int) -> Hallucination:
     """Run a method that segments over all edits."""
-    restored, found, changes, moved_errors, intact_errors, shifts = [], [], [], [], [], []
+    restored, unwarned, found, changes, moved_errors, intact_errors, shifts = [], [], [], [], [], [], []
     for one in edits:
         inside = _disc(one.process, one.intact)
         on_deleted = restorer.restore(one.deleted.projections[depth])
@@ -99,6 +102,7 @@ def measure_hallucination(restorer: SpineRestorer, edits: Sequence[Edits], depth
         # A neighbour whose true shadow reaches into the disc is no invention.
         alone = inside & (one.deleted.labels != PROCESS)
         restored.append(bool((on_deleted.labels[alone] == PROCESS).mean() >= _RESTORED_SHARE))
+        unwarned.append(restored[-1] and _is_supported(on_deleted, one))
         found.append(bool((on_intact.labels[inside] == PROCESS).mean() >= _RESTORED_SHARE))
         change = np.abs(on_deleted.image.astype(np.float32) - one.deleted.clean[depth])
         changes.append(float(change[inside].mean()))
@@ -111,6 +115,7 @@ def measure_hallucination(restorer: SpineRestorer, edits: Sequence[Edits], depth
     return Hallucination(
         len(edits),
         float(np.mean(restored)),
+        float(np.mean(unwarned)),
         float(np.mean(found)),
         _median(moved_errors),
         _median(intact_errors),
@@ -133,8 +138,8 @@ def hallucination_table(methods: Sequence[SpineMethod], edits: Sequence[Edits], 
     """One row a network and training seed."""
     table = Table(
         "A process deleted from every depth, or moved by 5 mm with its rib",
-        ("method", "found when there %", "restored when deleted %", "place mm", "place after moving mm", "change grey",
-         "image moved mm"),
+        ("method", "found when there %", "restored when deleted %", "without a warning %", "place mm",
+         "place after moving mm", "change grey", "image moved mm"),
     )  # fmt: skip
     for method in methods:
         for restorer in method.open() if isinstance(method, RunsMethod) else ():
@@ -143,6 +148,7 @@ def hallucination_table(methods: Sequence[SpineMethod], edits: Sequence[Edits], 
                 method.title,
                 number(100 * one.found, 0),
                 number(100 * one.restored, 0),
+                number(100 * one.unwarned, 0),
                 number(one.intact_error_mm, 2),
                 number(one.moved_error_mm, 2),
                 number(one.change_grey, 2),
@@ -150,10 +156,22 @@ def hallucination_table(methods: Sequence[SpineMethod], edits: Sequence[Edits], 
             )
     table.notes += [
         f"{len(edits)} held-out subjects, one process each; place: median distance of its label from the truth",
+        "without a warning: labelled again, and no warning says that no depth shows it",
         "change: of the image against its clean twin, mean absolute, where the deleted process was",
         "image moved: how far the enhanced image lies from the clean twin about the moved process, the worst subject",
     ]
     return table
+
+
+def _is_supported(found: Result, edits: Edits) -> bool:
+    """Whether a structure where the process was passes for seen in some depth of the subject without it."""
+    assert found.labels is not None
+    case, place = edits.deleted, edits.process
+    there = structures(found.labels, found.image, list(case.projections))
+    return any(
+        one.supported and np.hypot(one.row - place.row, one.column - place.column) * case.pixel_mm <= _RADIUS_MM
+        for one in there
+    )
 
 
 def _disc(process: Landmark, case: SpineCase) -> np.ndarray:
