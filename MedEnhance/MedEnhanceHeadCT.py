@@ -43,12 +43,12 @@ from MedEnhanceLib.HeadVolumes import headings
 from MedEnhanceLib.InputSection import showProblems
 from MedEnhanceLib.MaskFindings import MaskFindings
 from MedEnhanceLib.ReportFile import writeReport
+from MedEnhanceLib.SceneJob import JobCallbacks
 from MedEnhanceLib.SegmentEditing import openSegmentEditor
 from MedEnhanceLib.SliceSection import SliceSection
 from MedEnhanceLib.TaskPanel import PanelEvents, TaskPanel, loadPanel
 from MedEnhanceLib.TaskRuns import TaskRuns
 from MedEnhanceLib.VerdictSection import VerdictSection
-from MedEnhanceLib.VolumeJob import JobCallbacks
 from MedEnhanceLib.VolumeSection import VolumeSection
 from MedEnhanceLib.WorkerClient import RunCallbacks
 from MedEnhanceLib.WorklistRun import WORKLIST_TASK, worklistTrip

@@ -37,12 +37,13 @@ from MedEnhanceLib.InputSection import InputSection
 from MedEnhanceLib.Provenance import provenanceOf
 from MedEnhanceLib.RegionSection import RegionSection
 from MedEnhanceLib.SampleCase import loadSample, registerSample
+from MedEnhanceLib.SceneJob import JobCallbacks
 from MedEnhanceLib.SequenceJob import SequenceJob
 from MedEnhanceLib.TaskPanel import PanelEvents, TaskPanel, loadPanel
 from MedEnhanceLib.TaskRuns import TaskRuns
 from MedEnhanceLib.TrustSection import TrustSection
 from MedEnhanceLib.Views import refreshViews, showChart, waitFor
-from MedEnhanceLib.VolumeJob import REMOVED, JobCallbacks, JobRequest, Target, VolumeJob
+from MedEnhanceLib.VolumeJob import REMOVED, JobRequest, Target, VolumeJob
 from MedEnhanceLib.WorkerClient import RunCallbacks
 
 TASK = "denoise-ct"

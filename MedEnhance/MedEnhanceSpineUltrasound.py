@@ -38,6 +38,7 @@ from MedEnhanceLib.ProjectionJob import ProjectionJob
 from MedEnhanceLib.ProjectSection import AS_STATED, ProjectSection
 from MedEnhanceLib.Provenance import provenanceOf
 from MedEnhanceLib.ReportFile import writeReport
+from MedEnhanceLib.SceneJob import JobCallbacks
 from MedEnhanceLib.SpineExport import segmentationTrip
 from MedEnhanceLib.SpineMeasure import (
     ENHANCED,
@@ -61,7 +62,7 @@ from MedEnhanceLib.SpineSample import loadSpineSample, registerSpineSample
 from MedEnhanceLib.TaskPanel import PanelEvents, TaskPanel, loadPanel
 from MedEnhanceLib.TaskRuns import TaskRuns
 from MedEnhanceLib.Views import waitFor
-from MedEnhanceLib.VolumeJob import JobCallbacks, VolumeJob
+from MedEnhanceLib.VolumeJob import VolumeJob
 from MedEnhanceLib.WorkerClient import RunCallbacks
 
 _AXES = ("RIA", "LIA", "RSA", "LSA", "RIP", "LIP", "RSP", "LSP", "RAI", "LAI", "RAS", "LAS", "RPI", "LPI", "RPS", "LPS")

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from medenhance.errors import Cancelled, MedEnhanceError
 from MedEnhanceLib.FileTrip import Means
-from MedEnhanceLib.VolumeJob import JobCallbacks
+from MedEnhanceLib.SceneJob import JobCallbacks
 from MedEnhanceLib.WorkerClient import RunCallbacks, WorkerClient, WorkerFailure
 
 

@@ -7,18 +7,16 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from MedEnhanceLib.FileTrip import FileCallbacks, FileTrip, Means, Steps, TripSteps, failureOf
+from MedEnhanceLib.FileTrip import FileCallbacks, FileTrip, Means, Steps, TripSteps
 from MedEnhanceLib.HeadReport import isProcessed
 from MedEnhanceLib.HeadSegmentation import addMask
 from MedEnhanceLib.InputCheck import inputProblem
 from MedEnhanceLib.MaskWatch import digest
 from MedEnhanceLib.OutputNodes import nodesOfClass
 from MedEnhanceLib.Provenance import PREFIX, provenanceOf, setProvenance
-from MedEnhanceLib.SceneWatch import SceneWatch
+from MedEnhanceLib.SceneJob import JobCallbacks, SceneJob
 from MedEnhanceLib.VolumeBridge import exportSteps
 from MedEnhanceLib.VolumeFile import readSteps
-from MedEnhanceLib.VolumeJob import JobCallbacks, reraise
-from MedEnhanceLib.WorkerClient import WorkerFailure
 
 TASK = "detect-hemorrhage"
 MASK, WHAT = "mask.nrrd", "hemorrhage"
@@ -33,11 +31,10 @@ _ACCEPTED = {
 }
 
 
-class HeadJob:
-    """Runs one scan; exactly one of finished, failed and cancelled is called, once.
+class HeadJob(SceneJob):
+    """Runs one scan.
 
-    `finished` gets {"mask": segmentation}, or no node of a scan that was not processed. Nothing in the scene changes
-    before.
+    `finished` gets {"mask": segmentation}, or no node of a scan that was not processed.
 
     Args:
         volumeNode: The scan; not changed.
@@ -47,31 +44,12 @@ class HeadJob:
     """
 
     def __init__(self, volumeNode: Any, options: dict[str, Any], means: Means, callbacks: JobCallbacks) -> None:
-        self._volumeNode, self._options, self._means, self._callbacks = volumeNode, options, means, callbacks
+        super().__init__(volumeNode.GetScene(), [volumeNode], means, callbacks)
+        self._volumeNode, self._options = volumeNode, options
         self._mask: Any = None
-        self._isTelling = False
-        self._watch = SceneWatch(volumeNode.GetScene(), [volumeNode], callbacks.warning, self.cancel)
         self._warnings: list[str] = []
-        told = FileCallbacks(callbacks.progress, self._warnings.append, self._publish, self._failed, self._cancelled)
+        told = FileCallbacks(callbacks.progress, self._warnings.append, self._done, self._failed, self._cancelled)
         self._trip = FileTrip(TASK, TripSteps(self._write, self._payload, self._read), means, told)
-
-    @property
-    def isActive(self) -> bool:
-        """Its end has not been told yet."""
-        return self._trip.isActive or self._isTelling
-
-    def start(self) -> None:
-        """Begin; the callbacks tell the rest."""
-        self._watch.start()
-        self._trip.start()
-
-    def cancel(self) -> None:
-        """Stop; `cancelled` is called within two seconds."""
-        self._trip.cancel()
-
-    def wait(self) -> None:
-        """Block until the end, for callers whose pump does not wait for an event loop."""
-        self._trip.wait()
 
     def _write(self, folder: Path) -> Steps:
         yield from exportSteps(self._volumeNode, folder / "input.nrrd")
@@ -83,35 +61,11 @@ class HeadJob:
         if isProcessed(result["report"]):
             self._mask = yield from readSteps(folder / "result" / MASK)
 
-    def _publish(self, result: dict[str, Any]) -> None:
-        self._watch.stop()
+    def _done(self, result: dict[str, Any]) -> None:
         for text in self._warnings:
             if text not in result["report"]["warnings"]:  # those of the report are shown with its verdict
                 self._callbacks.warning(text)
-        try:
-            nodes = publish(self._volumeNode, self._mask, result["report"])
-        except Exception as error:  # such as a volume that has changed its size since
-            self._callbacks.failed(failureOf(error, Path(self._means.temporaryFolder)))
-            return
-        # A turn of its own: those who are told have work to do, too.
-        self._isTelling = True
-        self._means.pump.run(iter(()), lambda: self._tell(nodes, result), reraise)
-
-    def _tell(self, nodes: dict[str, Any], result: dict[str, Any]) -> None:
-        self._isTelling = False
-        scene = self._volumeNode.GetScene()
-        if scene is not None and all(node.GetScene() is scene for node in nodes.values()):
-            self._callbacks.finished(nodes, result)
-        else:  # deleted since
-            self._callbacks.cancelled()
-
-    def _failed(self, failure: WorkerFailure) -> None:
-        self._watch.stop()
-        self._callbacks.failed(failure)
-
-    def _cancelled(self) -> None:
-        self._watch.stop()
-        self._callbacks.cancelled()
+        self._conclude(lambda: publish(self._volumeNode, self._mask, result["report"]), result)
 
 
 def scanProblem(volumeNode: Any) -> str:

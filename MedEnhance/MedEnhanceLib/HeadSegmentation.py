@@ -8,8 +8,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from MedEnhanceLib.OutputNodes import placeBeside
-from MedEnhanceLib.VolumeJob import subjectHierarchy
+from MedEnhanceLib.OutputNodes import placeBeside, subjectHierarchy
 
 if TYPE_CHECKING:
     import numpy as np

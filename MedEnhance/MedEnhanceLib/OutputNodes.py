@@ -17,6 +17,11 @@ def nodesOfClass(scene: Any, className: str) -> list[Any]:
     return [scene.GetNthNodeByClass(n, className) for n in range(scene.GetNumberOfNodesByClass(className))]
 
 
+def subjectHierarchy(scene: Any) -> Any:
+    """The scene's subject hierarchy node."""
+    return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+
+
 def newOutputNode(scene: Any, inputNode: Any, suffix: str, className: str = "") -> Any:
     """A new, empty volume node of the input's class or of another, named after the input; it is shown in no view."""
     name = scene.GenerateUniqueName(f"{inputNode.GetName()} {suffix}".strip())

@@ -9,8 +9,8 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from MedEnhanceLib.SceneJob import JobCallbacks
 from MedEnhanceLib.TaskPanel import TaskPanel
-from MedEnhanceLib.VolumeJob import JobCallbacks
 
 AS_STATED = "as the volume states"
 # Volume node or path, callbacks, axes, ROI, calibration.

@@ -11,11 +11,9 @@ import vtk
 from slicer.i18n import tr as _
 
 from MedEnhanceLib.FileTrip import FileCallbacks, FileTrip, Means, Steps, TripSteps
-from MedEnhanceLib.OutputNodes import placeBeside
-from MedEnhanceLib.SceneWatch import SceneWatch
+from MedEnhanceLib.OutputNodes import placeBeside, subjectHierarchy
+from MedEnhanceLib.SceneJob import JobCallbacks, SceneJob
 from MedEnhanceLib.VolumeBridge import exportSteps
-from MedEnhanceLib.VolumeJob import JobCallbacks, reraise, subjectHierarchy
-from MedEnhanceLib.WorkerClient import WorkerFailure
 
 TASK = "project-vpi"
 _REGION = "region.mrk.json"
@@ -48,10 +46,8 @@ def writeRegion(regionNode: Any, volumeNode: Any, path: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-class ProjectionJob:
-    """Projects one volume; exactly one of finished, failed and cancelled is called, once.
-
-    `finished` gets the projections by "1", "2" ..., superficial first. Nothing in the scene changes before.
+class ProjectionJob(SceneJob):
+    """Projects one volume; `finished` gets the projections by "1", "2" ..., superficial first.
 
     Args:
         source: The volume's node, or the path of a tracked recording.
@@ -66,31 +62,12 @@ class ProjectionJob:
     ) -> None:
         self._volumeNode = None if isinstance(source, (str, Path)) else source
         self._recording = Path(source) if self._volumeNode is None else None
-        self._options, self._means, self._callbacks, self._regionNode = options, means, callbacks, regionNode
-        self._scene = slicer.mrmlScene if self._volumeNode is None else self._volumeNode.GetScene()
-        self._watch = SceneWatch(self._scene, [self._volumeNode, regionNode], callbacks.warning, self.cancel)
+        scene = slicer.mrmlScene if self._volumeNode is None else self._volumeNode.GetScene()
+        super().__init__(scene, [self._volumeNode, regionNode], means, callbacks)
+        self._options, self._regionNode = options, regionNode
         self._read: list[Any] = []
-        self._isTelling = False
-        told = FileCallbacks(callbacks.progress, callbacks.warning, self._publish, self._failed, self._cancelled)
+        told = FileCallbacks(callbacks.progress, callbacks.warning, self._done, self._failed, self._cancelled)
         self._trip = FileTrip(TASK, TripSteps(self._write, self._payload, self._readBack), means, told)
-
-    @property
-    def isActive(self) -> bool:
-        """Its end has not been told yet."""
-        return self._trip.isActive or self._isTelling
-
-    def start(self) -> None:
-        """Begin; the callbacks tell the rest."""
-        self._watch.start()
-        self._trip.start()
-
-    def cancel(self) -> None:
-        """Stop; `cancelled` is called within two seconds."""
-        self._trip.cancel()
-
-    def wait(self) -> None:
-        """Block until the end, for callers whose pump does not wait for an event loop."""
-        self._trip.wait()
 
     def _write(self, folder: Path) -> Steps:
         if self._regionNode is not None:
@@ -120,9 +97,10 @@ class ProjectionJob:
         node.SetAttribute(DEPTH_MM, str(depthMm))
         return node
 
-    def _publish(self, result: dict[str, Any]) -> None:
-        """Give the projections to the scene, all at once."""
-        self._watch.stop()
+    def _done(self, result: dict[str, Any]) -> None:
+        self._conclude(self._publish, result)
+
+    def _publish(self) -> dict[str, Any]:
         nodes = {str(number): self._scene.AddNode(node) for number, node in enumerate(self._read, start=1)}
         for node in nodes.values():
             node.CreateDefaultDisplayNodes()
@@ -132,21 +110,4 @@ class ProjectionJob:
             for other in nodes.values():
                 if other is not node:
                     node.AddNodeReferenceID(DEPTH_ROLE, other.GetID())
-        # A turn of its own, as those who are told have work to do.
-        self._isTelling = True
-        self._means.pump.run(iter(()), lambda: self._tell(nodes, result), reraise)
-
-    def _tell(self, nodes: dict[str, Any], result: dict[str, Any]) -> None:
-        self._isTelling = False
-        if all(node.GetScene() is self._scene for node in nodes.values()):
-            self._callbacks.finished(nodes, result)
-        else:  # deleted since
-            self._callbacks.cancelled()
-
-    def _failed(self, failure: WorkerFailure) -> None:
-        self._watch.stop()
-        self._callbacks.failed(failure)
-
-    def _cancelled(self) -> None:
-        self._watch.stop()
-        self._callbacks.cancelled()
+        return nodes

@@ -11,12 +11,12 @@ from medenhance.errors import MedEnhanceError
 from MedEnhanceLib.CurveLines import addCurveLines
 from MedEnhanceLib.CurveSection import curvePairs
 from MedEnhanceLib.InputCheck import inputProblem
-from MedEnhanceLib.OutputNodes import placeBeside, removeWithDisplay
+from MedEnhanceLib.OutputNodes import placeBeside, removeWithDisplay, subjectHierarchy
 from MedEnhanceLib.ProjectionJob import DEPTH_MM, otherDepths
 from MedEnhanceLib.Provenance import setProvenance
 from MedEnhanceLib.RoundTrip import TripFiles
 from MedEnhanceLib.SpineSegmentation import segmentationOf
-from MedEnhanceLib.VolumeJob import JobRequest, Target, subjectHierarchy
+from MedEnhanceLib.VolumeJob import JobRequest, Target
 
 TASK = "enhance-spine"
 LABEL_MAP = "vtkMRMLLabelMapVolumeNode"

@@ -10,8 +10,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from medenhance.errors import MedEnhanceError
-from MedEnhanceLib.OutputNodes import placeBeside
-from MedEnhanceLib.VolumeJob import subjectHierarchy
+from MedEnhanceLib.OutputNodes import placeBeside, subjectHierarchy
 
 if TYPE_CHECKING:
     import numpy as np

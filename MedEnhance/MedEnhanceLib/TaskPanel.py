@@ -17,9 +17,9 @@ from MedEnhanceLib.ModelSection import ModelSection
 from MedEnhanceLib.ParameterBinding import ParameterBinding
 from MedEnhanceLib.RequirementsSection import RequirementsSection
 from MedEnhanceLib.RunControls import RunControls
+from MedEnhanceLib.SceneJob import JobCallbacks
 from MedEnhanceLib.SettingsSection import SettingsSection
 from MedEnhanceLib.TaskRuns import TaskRuns
-from MedEnhanceLib.VolumeJob import JobCallbacks
 from MedEnhanceLib.WorkerClient import RunCallbacks, WorkerFailure
 
 _BEFORE_SELECTORS = 1.0  # priority of an observer

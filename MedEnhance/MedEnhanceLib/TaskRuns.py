@@ -13,7 +13,7 @@ from MedEnhanceLib.BlockingRun import Job, resultOf, runBlocking
 from MedEnhanceLib.DicomExport import dicomExport
 from MedEnhanceLib.FileTrip import Means
 from MedEnhanceLib.Provenance import dicomProvenance
-from MedEnhanceLib.VolumeJob import JobCallbacks
+from MedEnhanceLib.SceneJob import JobCallbacks
 from MedEnhanceLib.WorkerClient import RunCallbacks
 from MedEnhanceLib.WorkerSession import WorkerSession
 

@@ -21,7 +21,7 @@ from stand_in_python import FOLDER, StandInPython
 from medenhance.errors import Cancelled, MedEnhanceError
 from medenhance.manifest import load_manifest
 from MedEnhanceLib import BatchRun
-from MedEnhanceLib.VolumeJob import JobCallbacks
+from MedEnhanceLib.SceneJob import JobCallbacks
 
 needs_model = pytest.mark.skipif(not load_manifest(), reason="this checkout brings no model")
 
