@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import head_nodes
@@ -398,6 +400,23 @@ def test_without_a_model_the_panel_says_so(panel: HeadPanel) -> None:
     assert not panel.ui.applyButton.enabled
     assert "No model" in panel.ui.applyButton.toolTip
     assert not panel.ui.worklistButton.enabled
+
+
+def test_the_mask_goes_to_the_segment_editor(panel: HeadPanel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slicer's own module is not here: what its editor widget is told is recorded."""
+    from MedEnhanceLib.HeadSegmentation import SEGMENT
+
+    opened, told = list[str](), dict[str, Any]()
+    names = ("setSegmentationNode", "setSourceVolumeNode", "setCurrentSegmentID")
+    editor = SimpleNamespace(**{name: partial(told.__setitem__, name) for name in names})
+    module = SimpleNamespace(widgetRepresentation=lambda: SimpleNamespace(self=lambda: SimpleNamespace(editor=editor)))
+    monkeypatch.setattr(slicer.util, "selectModule", opened.append)
+    monkeypatch.setattr(slicer.modules, "segmenteditor", module, raising=False)
+    assert not panel.ui.editButton.enabled, "there is no mask yet"
+    panel.apply()
+    panel.ui.editButton.click()
+    assert opened == ["SegmentEditor"]
+    assert told == dict(zip(names, (panel.parameters.mask, panel.scan, SEGMENT), strict=True))
 
 
 def test_table_and_report_are_saved_with_their_notice(panel: HeadPanel, tmp_path: Path) -> None:
