@@ -78,6 +78,22 @@ def test_even_sampling_takes_each_scan_with_blood_as_often_as_the_others():
     assert {index for number, index in drawn if number == 1} == {3}
 
 
+def test_a_part_of_a_scan_is_a_few_slices_and_shows_blood_in_at_least_half_of_the_draws():
+    stream = scan_stream(1, variants=HeadVariants(share=0.0, part_share=1.0))
+    whole = {len(scan.hu): scan for scan in scans()}
+    found = [stream.sample(position) for position in range(60)]
+    depths = [len(one["slices"]) for one in found]
+    assert 1 in depths
+    assert max(depths) <= 8
+    assert all(len(one["share"]) == len(one["has_blood"]) == len(one["slices"]) for one in found)
+    assert all(torch.equal(one["share"].amax(dim=(1, 2)), one["has_blood"]) for one in found)
+    with_blood = [bool(scan.has_blood.any()) for scan in whole.values()]
+    seen = np.mean([bool(one["has_blood"].any()) for one in found])
+    assert 0.5 * np.mean(with_blood) <= seen <= np.mean(with_blood) + 0.1
+    again = stream.sample(7)
+    assert torch.equal(again["slices"], found[7]["slices"])
+
+
 def test_a_label_needs_three_pixels_of_blood():
     share = np.zeros((3, 8, 8), np.uint8)
     share[1, 0, :2], share[2, 0, :3] = FULL, FULL

@@ -16,6 +16,7 @@ from medenhance_training.data.head_bank import FULL, FramedScan
 from medenhance_training.data.head_variants import HeadVariants, drawn_variant, varied
 
 Sampling = Literal["patient", "even"]
+_MOST_OF_PART = 8  # slices
 
 
 @dataclass(frozen=True)
@@ -146,9 +147,22 @@ class HeadScanStream:
         epoch, turn = divmod(position, len(self.scans))
         number = int(np.random.default_rng([self.place.seed, epoch, 1]).permutation(len(self.scans))[turn])
         scan = self.scans[number]
-        slices, blood = varied(scan.hu, scan.share.astype(np.float32) / FULL, drawn_variant(self.variants, rng), rng)
-        has_blood = torch.from_numpy(scan.has_blood.astype(np.float32))
+        seen = _part(scan, rng) if rng.random() < self.variants.part_share else slice(None)
+        share = scan.share[seen].astype(np.float32) / FULL
+        slices, blood = varied(scan.hu[seen], share, drawn_variant(self.variants, rng), rng)
+        has_blood = torch.from_numpy(scan.has_blood[seen].astype(np.float32))
         return {"slices": slices[:, None], "share": blood, "has_blood": has_blood}
+
+
+def _part(scan: FramedScan, rng: np.random.Generator) -> slice:
+    """A few slices of a scan; in half of the draws those with blood stand in it, where there are any."""
+    depth, bleeds = len(scan.hu), np.flatnonzero(scan.has_blood)
+    count = int(rng.integers(1, min(_MOST_OF_PART, depth) + 1))
+    middle = int(rng.integers(depth))
+    if len(bleeds) and rng.random() < 0.5:
+        middle = int(rng.choice(bleeds))
+    first = min(max(middle - count // 2, 0), depth - count)
+    return slice(first, first + count)
 
 
 def _padded(values: Tensor, depth: int) -> Tensor:

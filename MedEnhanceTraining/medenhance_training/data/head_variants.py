@@ -29,6 +29,7 @@ class HeadVariants:
         contrast: Half range of a change of contrast about 40 HU.
         noise_hu: Standard deviation of added noise, from 0 to this.
         blur_px: Standard deviation of a blur, from 0 to this.
+        part_share: Probability that of a whole scan a few slices are seen alone, as in a study of one slice.
     """
 
     share: float = 0.5
@@ -41,6 +42,7 @@ class HeadVariants:
     contrast: float = 0.1
     noise_hu: float = 5.7
     blur_px: float = 0.8
+    part_share: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ COMPACT_SCAN = SmartNetScanConfig(
 # so that no network learns that a bright rim is blood. More bleeds, because the network sees as many slices without.
 COMPACT_SIMULATOR = HeadConfig(prevalence=0.65, cupping_hu=(3.0, 20.0), cupping_lean=(0.0, 1.0))
 # Half of the published ones in tone: the simulator itself varies it.
-COMPACT_VARIANTS = HeadVariants(offset_hu=3.0, contrast=0.08, noise_hu=3.0, blur_px=0.6)
+COMPACT_VARIANTS = HeadVariants(offset_hu=3.0, contrast=0.08, noise_hu=3.0, blur_px=0.6, part_share=0.15)
 # A missed bleed has to be felt in a run of a thousand steps; then a pixel weighs about a tenth of what it does in Dice.
 COMPACT_CROSS_ENTROPY = 30.0
 COMPACT_SCANS = 300
