@@ -103,17 +103,17 @@ def curveRows(report: dict[str, Any], angles: dict[int, float]) -> list[tuple[st
         side = _("left") if shown["side"] == "left" else _("right")
         apart = "-" if difference is None else f"{difference:+.1f}°"
         now = f"{angles[number]:.1f}°" if number in angles else "-"
-        rows.append((name, side, _angle(original), _angle(enhanced, report["unsupported_levels"]), apart, now))
+        rows.append((name, side, _angle(original), _angle(enhanced, report["doubtful_levels"]), apart, now))
     return rows
 
 
-def _angle(curve: dict[str, Any] | None, unsupported: Sequence[str] = ()) -> str:
+def _angle(curve: dict[str, Any] | None, doubtful: Sequence[str] = ()) -> str:
     """An angle with its interval; marked where an end level rests on something that no original depth shows."""
     if curve is None:
         return "-"
     low, high = curve["interval_deg"]
     text = _("{angle:.1f}° ({low:.1f} to {high:.1f})").format(angle=curve["angle_deg"], low=low, high=high)
-    return f"⚠ {text}" if {curve["upper"], curve["lower"]} & set(unsupported) else text
+    return f"⚠ {text}" if {curve["upper"], curve["lower"]} & set(doubtful) else text
 
 
 def _truthText(imageNode: Any) -> str:

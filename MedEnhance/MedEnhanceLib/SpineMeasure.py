@@ -145,4 +145,4 @@ def remeasured(report: dict[str, Any], measured: dict[str, Any]) -> dict[str, An
     warnings = [warning, *(text for text in report["warnings"] if text != warning)]
     angles = {name: measured[name] for name in ("original", "enhanced", "pairs")}
     # Where lines lie in the patient, and what no depth shows, is only known of the network's own labels.
-    return {**report, **angles, "lines_lps_mm": None, "unsupported_levels": [], "edited": True, "warnings": warnings}
+    return {**report, **angles, "lines_lps_mm": None, "doubtful_levels": [], "edited": True, "warnings": warnings}

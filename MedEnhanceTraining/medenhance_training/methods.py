@@ -28,9 +28,9 @@ ACCEPTED: dict[Task, AcceptedInput] = {
     "denoise-ct": AcceptedInput(
         "CT", 1, spacing_mm=(0.1, 5.0), slice_spacing_mm=(0.05, 50.0), value_range=(-32768.0, 65535.0)
     ),
-    # A projection has pixels of 0.2 mm; half and double of it were never tried, and a projection has no slices.
+    # Trained on pixels of 0.2 mm; others are resampled for it. A projection has no slices.
     "enhance-spine": AcceptedInput(
-        "US", 1, spacing_mm=(0.1, 0.4), slice_spacing_mm=(0.05, 50.0), value_range=(0.0, 255.0)
+        "US", 1, spacing_mm=(0.15, 0.25), slice_spacing_mm=(0.05, 50.0), value_range=(0.0, 255.0)
     ),
     # Whether a scan is fit for it, `medenhance.head_ct.acceptance` decides in detail.
     "detect-hemorrhage": AcceptedInput(

@@ -33,10 +33,12 @@ class Result:
     Attributes:
         image: (R, C) uint8.
         labels: (R, C) uint8, or None from a method that does not segment.
+        confidence: (R, C) probability of each pixel's label; None where it is not known.
     """
 
     image: np.ndarray
     labels: np.ndarray | None
+    confidence: np.ndarray | None = None
 
 
 class SpineRestorer(Protocol):
@@ -54,7 +56,7 @@ class NetworkRestorer:
 
     def restore(self, image: np.ndarray) -> Result:
         found = enhance_projection(self.predictor, image)
-        return Result(found.image, found.labels)
+        return Result(found.image, found.labels, found.probabilities.max(axis=0))
 
 
 @dataclass(frozen=True)

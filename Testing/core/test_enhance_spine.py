@@ -29,7 +29,7 @@ from medenhance.image_files import write_image
 from medenhance.progress import Silent
 from medenhance.provenance import Provenance
 from medenhance.spine.coronal_input import of_image
-from medenhance.spine.support import structures, unsupported_ends
+from medenhance.spine.support import doubtful_ends, structures
 from medenhance.spine.working_scale import working_scale
 from medenhance.tasks.enhance_spine import EnhanceSpineOptions, EnhanceSpineRequest, run
 from medenhance.tasks.export_dicom import ExportRequest
@@ -278,17 +278,49 @@ def test_an_end_level_without_support_in_any_depth_is_warned_of(
     seen[top] = np.random.default_rng(2).normal(170, 25, int(top.sum())).clip(1, 255)
 
     def enhance(_predictor: Any, _seen: np.ndarray, _progress: Any = None) -> EnhancedProjection:
-        return EnhancedProjection(image, labels, np.zeros((4, *SHAPE), np.float32), image > 0)
+        return EnhancedProjection(image, labels, np.ones((4, *SHAPE), np.float32), image > 0)
 
     monkeypatch.setattr(medenhance.enhance_projection, "enhance_projection", enhance)
     path = save_png(tmp_path / "seen.png", seen)
     report = run(EnhanceSpineRequest(path, tmp_path / "out", options()))
     assert report.enhanced is not None
-    assert report.unsupported_levels == (report.enhanced.curves[0].upper,)
+    assert report.doubtful_levels == (report.enhanced.curves[0].upper,)
     assert any("End levels" in warning for warning in report.warnings)
     other = save_png(tmp_path / "other.png", image)
     report = run(EnhanceSpineRequest(path, tmp_path / "again", options(other_depths=(other,))))
-    assert report.unsupported_levels == ()
+    assert report.doubtful_levels == ()
+
+
+def test_a_structure_that_the_network_is_not_sure_of_is_doubtful(back: tuple[np.ndarray, np.ndarray]) -> None:
+    from medenhance.spine.angle import measure
+
+    image, labels = back
+    confidence = np.full(SHAPE, 0.9, np.float32)
+    confidence[:115] = 0.6  # both processes of the uppermost level
+    found = structures(labels, image, [image], confidence)
+    assert [one.confidence for one in found if one.doubtful] == pytest.approx([0.6, 0.6], abs=0.05)
+    assert all(one.supported for one in found)
+    measured = measure(labels, SPACING_MM)
+    assert doubtful_ends(found, measured) == (measured.curves[0].upper,)
+    assert not any(one.doubtful for one in structures(labels, image, [image])), "nothing is known of its confidence"
+
+
+@pytest.mark.usefixtures("knowing")
+def test_the_report_counts_what_the_network_is_not_sure_of(
+    back: tuple[np.ndarray, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, labels = back
+    probabilities = np.full((4, *SHAPE), 0.1, np.float32)
+    probabilities[0] = np.where(np.arange(SHAPE[0])[:, None] < 115, 0.5, 0.9)
+
+    def enhance(_predictor: Any, _seen: np.ndarray, _progress: Any = None) -> EnhancedProjection:
+        return EnhancedProjection(image, labels, probabilities, image > 0)
+
+    monkeypatch.setattr(medenhance.enhance_projection, "enhance_projection", enhance)
+    report = run(EnhanceSpineRequest(save_png(tmp_path / "seen.png", image), tmp_path / "out", options()))
+    assert report.enhanced is not None
+    assert report.doubtful_levels == (report.enhanced.curves[0].upper,)
+    assert any("not sure of 2 of" in warning for warning in report.warnings)
 
 
 def test_levels_are_named_only_by_structures_on_their_lines(back: tuple[np.ndarray, np.ndarray]) -> None:
@@ -299,7 +331,7 @@ def test_levels_are_named_only_by_structures_on_their_lines(back: tuple[np.ndarr
     found = structures(labels, image, [image])
     away = [replace(one, supported=False) for one in found if 250 < one.row < 500]
     assert away
-    assert unsupported_ends(away, measured) == ()
+    assert doubtful_ends(away, measured) == ()
 
 
 def test_an_image_of_other_pixels_is_taken_to_the_models_scale_and_back() -> None:

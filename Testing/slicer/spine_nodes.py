@@ -57,7 +57,7 @@ def report(**changes: Any) -> dict[str, Any]:
     done = {"changed_share": 0.1, "generated_share": 0.038, "threshold_grey": 8}
     return {
         "run": run, "spacing_mm": list(SPACING_MM), "changes": done, "original": {"curves": [curve()]},
-        "enhanced": {"curves": [curve(angle_deg=38.5)]}, "pairs": [pair], "unsupported_levels": [], "warnings": [],
+        "enhanced": {"curves": [curve(angle_deg=38.5)]}, "pairs": [pair], "doubtful_levels": [], "warnings": [],
         "notice": "Ultrasound curve angles; not Cobb angles.", **changes,
     }  # fmt: skip
 

@@ -152,7 +152,7 @@ def test_without_a_segmentation_there_is_nothing_to_measure(panel: SpinePanel) -
 
 
 def test_an_angle_that_rests_on_what_no_depth_shows_is_marked(panel: SpinePanel) -> None:
-    published(panel, unsupported_levels=["T11"])
+    published(panel, doubtful_levels=["T11"])
     assert panel.rows()[0][2].startswith("⚠ 38.5°")
     assert panel.rows()[0][1].startswith("40.0°")
 

@@ -180,17 +180,18 @@ def enhance_spine(
     options, progress = options or EnhanceSpineOptions(), progress or Silent()
     checked_projection(coronal.image)
     images, facts, warnings = dict[str, np.ndarray](), None, list[str]()
+    confidence: np.ndarray | None = None
     if uses_network(options):
         predictor = predictor or load_predictor(options)
         begun = time.perf_counter()
         scale = working_scale(coronal.image.shape, coronal.spacing_mm, predictor.entry.accepted.spacing_mm)
-        images = _restored(predictor, coronal.image, options.steps, scale, progress)
+        images, confidence = _restored(predictor, coronal.image, options.steps, scale, progress)
         facts = run_facts(predictor, time.perf_counter() - begun)
         warnings += _scale_warnings(coronal, scale, predictor)
     if "enhanced" in images:
         images["generated"] = _generated(coronal.image, images["enhanced"])
     checkpoint(progress, "measure", 0.0)
-    return EnhanceSpineResult(coronal, images, measured_report(coronal, options, images, facts, warnings))
+    return EnhanceSpineResult(coronal, images, measured_report(coronal, options, images, facts, warnings, confidence))
 
 
 def load_predictor(options: EnhanceSpineOptions) -> Predictor:
@@ -234,16 +235,17 @@ def check_steps(steps: tuple[Step, ...]) -> None:
 
 def _restored(
     predictor: Predictor, image: np.ndarray, steps: tuple[Step, ...], scale: WorkingScale, progress: Progress
-) -> dict[str, np.ndarray]:
-    """The images that the network makes, by name."""
+) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """The images that the network makes, by name, and how sure it is of the labels of the enhanced one."""
     from medenhance.enhance_projection import enhance_projection
 
-    seen, found = scale.enter(image), dict[str, np.ndarray]()
+    seen, found, confidence = scale.enter(image), dict[str, np.ndarray](), None
     if "enhance" in steps and "segment" in steps:
         checkpoint(progress, "enhance", 0.0)
         result = enhance_projection(predictor, seen, progress)
         found["enhanced"] = _changed(image, seen, result.image, scale)
         found["labels_enhanced"] = scale.leave_labels(result.labels)
+        confidence = scale.leave(result.probabilities.max(axis=0))
     elif "enhance" in steps:
         checkpoint(progress, "enhance", 0.0)
         scan = scan_area(seen)
@@ -253,7 +255,7 @@ def _restored(
         checkpoint(progress, "segment", 0.0)
         labels = segment_projection(segmenter_of(predictor), seen, progress)
         found["labels_original"] = scale.leave_labels(labels)
-    return found
+    return found, confidence
 
 
 def _changed(image: np.ndarray, seen: np.ndarray, restored: np.ndarray, scale: WorkingScale) -> np.ndarray:

@@ -12,7 +12,7 @@ from medenhance.measure.trust import RunFacts
 from medenhance.spine.angle import measure
 from medenhance.spine.coronal_input import Coronal
 from medenhance.spine.measurement import Measurement
-from medenhance.spine.support import Structure, structures, unsupported_ends
+from medenhance.spine.support import CONFIDENT, Structure, doubtful_ends, structures
 from medenhance.tasks.measure_uca import in_patient, paired
 from medenhance.tasks.spine_report import SpineReport, changes
 
@@ -26,6 +26,7 @@ def measured_report(
     images: dict[str, np.ndarray],
     run: RunFacts | None,
     warnings: list[str],
+    confidence: np.ndarray | None = None,
 ) -> SpineReport:
     """Measure the images of a run.
 
@@ -35,6 +36,7 @@ def measured_report(
         images: "enhanced", "labels_original", "labels_enhanced", as far as there are.
         run: How the network was run.
         warnings: What is known already.
+        confidence: (R, C) probability of the label of each pixel of the enhanced image.
     """
     warnings = list(warnings)
     original = _measured(coronal, options, images.get("labels_original"), "original", warnings)
@@ -44,9 +46,9 @@ def measured_report(
         lines = in_patient(original, known, coronal.depth, coronal.image.shape)
     found: tuple[Structure, ...] = ()
     if "enhanced" in images and "labels_enhanced" in images:
-        found = structures(images["labels_enhanced"], images["enhanced"], coronal.originals)
-    doubtful = unsupported_ends(found, enhanced) if enhanced is not None else ()
-    warnings += _support_warnings(sum(not one.supported for one in found), doubtful, len(coronal.originals))
+        found = structures(images["labels_enhanced"], images["enhanced"], coronal.originals, confidence)
+    doubtful = doubtful_ends(found, enhanced) if enhanced is not None else ()
+    warnings += _support_warnings(found, doubtful, len(coronal.originals))
     rows, columns = coronal.image.shape
     changed = None
     if "enhanced" in images:
@@ -64,7 +66,7 @@ def measured_report(
         pairs=() if original is None or enhanced is None else paired(original, enhanced),
         lines_lps_mm=lines,
         structures=found,
-        unsupported_levels=doubtful,
+        doubtful_levels=doubtful,
         warnings=(*(() if known is None else known.notes), *warnings),
     )
 
@@ -84,11 +86,18 @@ def _measured(
         return None
 
 
-def _support_warnings(num_doubtful: int, levels: tuple[str, ...], num_depths: int) -> list[str]:
+def _support_warnings(structures: tuple[Structure, ...], levels: tuple[str, ...], num_depths: int) -> list[str]:
+    unseen = sum(not one.supported for one in structures)
+    unsure = sum(one.supported and one.doubtful for one in structures)
     where = "the original image does not" if num_depths == 1 else f"none of the {num_depths} original depths does"
     found = []
-    if num_doubtful:
-        found.append(f"The enhanced image shows structures that {where}: {num_doubtful}. Do not rely on them.")
+    if unseen:
+        found.append(f"The enhanced image shows structures that {where}: {unseen}. Do not rely on them.")
+    if unsure:
+        found.append(
+            f"The network is not sure of {unsure} of {len(structures)} structures (probability below {CONFIDENT:g}): "
+            "they may be the ends of ribs."
+        )
     if levels:
         found.append(f"End levels of enhanced curves that rest on such structures: {', '.join(levels)}.")
     return found

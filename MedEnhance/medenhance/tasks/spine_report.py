@@ -56,7 +56,8 @@ class SpineReport:
         pairs: Curves of both, side by side, with the difference of their angles.
         lines_lps_mm: Of the curves of `original`, in the patient; None for a single image.
         structures: What the enhanced segmentation holds, and whether any original depth shows it.
-        unsupported_levels: End levels of enhanced curves that rest on something that no original depth shows.
+        doubtful_levels: End levels of enhanced curves that rest on something that no original depth shows, or that the
+            network is not sure of.
         levels_assumed: Level names were counted, not recognised.
         warnings: What a user should know, one sentence each.
         notice: What the figures are not.
@@ -74,7 +75,7 @@ class SpineReport:
     pairs: tuple[CurvePair, ...]
     lines_lps_mm: tuple[tuple[tuple[tuple[float, ...], ...], ...], ...] | None
     structures: tuple[Structure, ...]
-    unsupported_levels: tuple[str, ...]
+    doubtful_levels: tuple[str, ...]
     warnings: tuple[str, ...]
     levels_assumed: bool = True
     notice: str = NOTICE

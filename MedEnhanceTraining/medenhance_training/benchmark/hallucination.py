@@ -52,7 +52,8 @@ class Hallucination:
     Attributes:
         num_subjects: How many.
         restored: Share of the deleted processes that were labelled again.
-        unwarned: Share of them that were labelled again without a warning: `medenhance.spine.support` calls them seen.
+        unwarned: Share of them that were labelled again without a warning: seen in some depth, and sure, says
+            `medenhance.spine.support`.
         found: Share of the same processes that were labelled while they were there.
         moved_error_mm: Median distance of the moved process's label from where it is; None if none was found.
         intact_error_mm: The same before it was moved.
@@ -102,7 +103,7 @@ def measure_hallucination(restorer: SpineRestorer, edits: Sequence[Edits], depth
         # A neighbour whose true shadow reaches into the disc is no invention.
         alone = inside & (one.deleted.labels != PROCESS)
         restored.append(bool((on_deleted.labels[alone] == PROCESS).mean() >= _RESTORED_SHARE))
-        unwarned.append(restored[-1] and _is_supported(on_deleted, one))
+        unwarned.append(restored[-1] and _is_trusted(on_deleted, one))
         found.append(bool((on_intact.labels[inside] == PROCESS).mean() >= _RESTORED_SHARE))
         change = np.abs(on_deleted.image.astype(np.float32) - one.deleted.clean[depth])
         changes.append(float(change[inside].mean()))
@@ -156,20 +157,20 @@ def hallucination_table(methods: Sequence[SpineMethod], edits: Sequence[Edits], 
             )
     table.notes += [
         f"{len(edits)} held-out subjects, one process each; place: median distance of its label from the truth",
-        "without a warning: labelled again, and no warning says that no depth shows it",
+        "without a warning: labelled again, and no warning says that no depth shows it or that the network is not sure",
         "change: of the image against its clean twin, mean absolute, where the deleted process was",
         "image moved: how far the enhanced image lies from the clean twin about the moved process, the worst subject",
     ]
     return table
 
 
-def _is_supported(found: Result, edits: Edits) -> bool:
-    """Whether a structure where the process was passes for seen in some depth of the subject without it."""
+def _is_trusted(found: Result, edits: Edits) -> bool:
+    """Whether a user gets no warning of a structure where the process was, in the subject without it."""
     assert found.labels is not None
     case, place = edits.deleted, edits.process
-    there = structures(found.labels, found.image, list(case.projections))
+    there = structures(found.labels, found.image, list(case.projections), found.confidence)
     return any(
-        one.supported and np.hypot(one.row - place.row, one.column - place.column) * case.pixel_mm <= _RADIUS_MM
+        not one.doubtful and np.hypot(one.row - place.row, one.column - place.column) * case.pixel_mm <= _RADIUS_MM
         for one in there
     )
 
