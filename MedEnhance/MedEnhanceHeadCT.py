@@ -381,7 +381,7 @@ class MedEnhanceHeadCTWidget(ScriptedLoadableModuleWidget):
     def _onFinished(self, scan: Any, nodes: dict[str, Any], report: dict[str, Any]) -> None:
         self._refused = None if isProcessed(report) else (scan, report)
         if isProcessed(report):
-            self.panel.doneIn(report["findings"]["run"], len(report["findings"]["slices"]))
+            self.panel.doneIn(report["findings"]["run"], report["warnings"], len(report["findings"]["slices"]))
         else:
             self.controls.succeeded(_("Not processed; see the verdict."))
         if self._parameterNode is None:  # the scene was closed meanwhile

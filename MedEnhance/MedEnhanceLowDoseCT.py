@@ -354,7 +354,7 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget):
 
     def _onFinished(self, nodes: dict[str, Any], result: dict[str, Any]) -> None:
         report = result["report"]
-        self.panel.doneIn(report["run"], report["shape"][0])
+        self.panel.doneIn(report["run"], report["warnings"], report["shape"][0])
         if self._parameterNode is not None:  # else the scene was closed meanwhile
             with slicer.util.NodeModify(self._parameterNode.parameterNode):
                 self._parameterNode.outputVolume = nodes["output"]

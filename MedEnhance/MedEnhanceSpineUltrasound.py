@@ -451,7 +451,7 @@ class MedEnhanceSpineUltrasoundWidget(ScriptedLoadableModuleWidget):
         )
 
     def _onFinished(self, nodes: dict[str, Any], result: dict[str, Any]) -> None:
-        self.panel.doneIn(result["report"]["run"])
+        self.panel.doneIn(result["report"]["run"], result["report"]["warnings"])
         if self._parameterNode is None:  # the scene was closed meanwhile
             return
         with slicer.util.NodeModify(self._parameterNode.parameterNode):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from html import escape
 from typing import Any
 
@@ -112,8 +112,15 @@ class RunControls:
         self._button.setEnabled(False)
         self._label.setText(escape(_("Cancelling …")))
 
-    def succeeded(self, text: str) -> None:
-        self._ended([f"<p>{escape(text)}</p>", *(f"<p>⚠ {escape(warning)}</p>" for warning in self._warnings)])
+    def succeeded(self, text: str, shown: Collection[str] = ()) -> None:
+        """A run has come to its end.
+
+        Args:
+            text: What it did.
+            shown: Warnings that stand elsewhere in the panel, and are not said twice.
+        """
+        told = [warning for warning in self._warnings if warning not in shown]
+        self._ended([f"<p>{escape(text)}</p>", *(f"<p>⚠ {escape(warning)}</p>" for warning in told)])
 
     def cancelled(self) -> None:
         self._ended([escape(_("Cancelled; nothing was changed.")), *(f"<p>{escape(w)}</p>" for w in self._warnings)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -147,15 +147,16 @@ class TaskPanel(VTKObservationMixin):
             cancelled=controls.cancelled,
         )
 
-    def doneIn(self, run: dict[str, Any], numSlices: int = 1) -> None:
+    def doneIn(self, run: dict[str, Any], shown: Collection[str], numSlices: int = 1) -> None:
         """A run has come to its end.
 
         Args:
             run: Facts of a report: model_id, seconds, device, precision.
+            shown: Warnings that the panel shows with the report.
             numSlices: That it did, for the speed on the model's card.
         """
         self.model.rememberSeconds(run["model_id"], run["seconds"] / max(numSlices, 1))
-        self.controls.succeeded(_("Done in {seconds:.1f} s on {device} ({precision}).").format(**run))
+        self.controls.succeeded(_("Done in {seconds:.1f} s on {device} ({precision}).").format(**run), shown)
 
     def failed(self, failure: WorkerFailure) -> None:
         """A run has failed."""

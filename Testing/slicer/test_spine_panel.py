@@ -107,8 +107,13 @@ def test_the_original_is_one_key_away(panel: SpinePanel) -> None:
 
 def test_warnings_of_the_report_are_shown(panel: SpinePanel) -> None:
     warning = "End levels of enhanced curves that rest on such structures: T5."
+    panel.widget.controls.begin()
+    for told in (warning, "One file was left out."):  # as the worker tells while it works
+        panel.widget.controls.warn(told)
     published(panel, warnings=[warning])
     assert warning in panel.ui.reportLabel.text
+    assert "One file was left out." in panel.ui.statusLabel.text
+    assert warning not in panel.ui.statusLabel.text, "it is said once"
     assert "3.8%" in panel.ui.reportLabel.text
 
 
