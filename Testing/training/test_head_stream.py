@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from medenhance_training.data.head_ct.config import HeadConfig
 from medenhance_training.data.head_ct.simulate import simulate_head
 from medenhance_training.data.head_source import CALIBRATION_SCANS, TEST_SCANS, VALIDATION_SCANS, HeadData
 from medenhance_training.data.head_stream import HeadSliceStream, Place
-from medenhance_training.data.head_variants import HeadVariant, HeadVariants, drawn_variant, varied
+from medenhance_training.data.head_variants import Glow, HeadVariant, HeadVariants, drawn_variant, varied
 
 STILL = HeadVariants(share=0.0)
 
@@ -261,3 +263,33 @@ def test_training_cannot_reach_scans_that_are_held_out(first: int, number: int):
     assert HeadData(first_scan=VALIDATION_SCANS - 1, num_scans=1).num_scans == 1
     with pytest.raises(MedEnhanceError, match="not all for training"):
         HeadData(first_scan=first, num_scans=number)
+
+
+def test_a_glow_brightens_tissue_beside_bone_and_nothing_else():
+    hu = np.full((2, 64, 64), 30.0, np.float32)
+    hu[:, :, :16], hu[:, :, 60:] = 900.0, -1000.0
+    shown, _ = varied(hu, np.zeros_like(hu), HeadVariant(glow=Glow(20.0, 3.0, 0.0, 0.0)), np.random.default_rng(0))
+    change = (shown - torch.from_numpy(hu))[0, 32]
+    assert not change[:16].any(), "bone stays as it is"
+    assert not change[60:].any(), "and so does air"
+    assert float(change[15:17].max()) == pytest.approx(20.0 * math.erfc(0.5 / (3.0 * math.sqrt(2.0))), rel=0.02)
+    assert (change[16:40].diff() <= 0).all()
+    assert float(change[40]) == pytest.approx(0.0, abs=1e-3)
+
+
+def test_a_glow_leans_to_its_side():
+    hu = np.full((1, 65, 65), 30.0, np.float32)
+    hu[:, :, :16], hu[:, :, -16:] = 900.0, 900.0
+    shown, _ = varied(hu, np.zeros_like(hu), HeadVariant(glow=Glow(20.0, 3.0, 0.5, 0.0)), np.random.default_rng(0))
+    left, right = (shown[0, 32, [16, 48]] - 30.0).tolist()
+    assert right / left == pytest.approx(3.0, rel=0.01)
+
+
+def test_recipes_without_a_glow_draw_what_they_always_drew():
+    plain, glowing = HeadVariants(), HeadVariants(glow_hu=30.0)
+    for seed in range(20):
+        one, other = (drawn_variant(within, np.random.default_rng(seed)) for within in (plain, glowing))
+        assert replace(other, glow=None) == one
+    drawn = [drawn_variant(glowing, np.random.default_rng(seed)).glow for seed in range(200)]
+    assert 0.4 < np.mean([glow is None for glow in drawn]) < 0.6
+    assert all(0 <= glow.hu <= 30 and 1 <= glow.reach_px <= 6 for glow in drawn if glow is not None)

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _AIR_HU = -1000.0
+_BONE_HU = 120.0
+_TISSUE_HU = -200.0  # below it is air
 _CENTRE_HU = 40.0  # middle of the paper's window, about which contrast changes
 
 
@@ -29,6 +31,8 @@ class HeadVariants:
         contrast: Half range of a change of contrast about 40 HU.
         noise_hu: Standard deviation of added noise, from 0 to this.
         blur_px: Standard deviation of a blur, from 0 to this.
+        glow_hu: Brightening beside bone, from 0 to this at its border: beam hardening and scatter that are left. It
+            reaches 1 to 6 pixels far, and one side of the head may have more of it than the other.
         part_share: Probability that of a whole scan a few slices are seen alone, as in a study of one slice.
     """
 
@@ -42,7 +46,25 @@ class HeadVariants:
     contrast: float = 0.1
     noise_hu: float = 5.7
     blur_px: float = 0.8
+    glow_hu: float = 0.0
     part_share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Glow:
+    """Brightening beside bone.
+
+    Attributes:
+        hu: At a straight border of bone, the mean around the head.
+        reach_px: Standard deviation of its fall.
+        lean: How much more of it one side has, as a share.
+        angle: Of that side, radians.
+    """
+
+    hu: float
+    reach_px: float
+    lean: float
+    angle: float
 
 
 @dataclass(frozen=True)
@@ -58,6 +80,7 @@ class HeadVariant:
     contrast: float = 1.0
     noise_hu: float = 0.0
     blur_px: float = 0.0
+    glow: Glow | None = None
 
     @property
     def moves(self) -> bool:
@@ -70,6 +93,7 @@ def drawn_variant(within: HeadVariants, rng: np.random.Generator) -> HeadVariant
     chance = rng.random(7) < within.share
     signed = 2.0 * rng.random(6) - 1.0
     positive = rng.random(2)
+    glow = _drawn_glow(within, rng) if within.glow_hu else None  # others draw what they always drew
     return HeadVariant(
         shift=(float(signed[0] * within.shift), float(signed[1] * within.shift)) if chance[0] else (0.0, 0.0),
         scale=1.0 + float(signed[2] * within.scale) if chance[0] else 1.0,
@@ -80,7 +104,15 @@ def drawn_variant(within: HeadVariants, rng: np.random.Generator) -> HeadVariant
         contrast=1.0 + float(signed[5] * within.contrast) if chance[4] else 1.0,
         noise_hu=float(positive[0] * within.noise_hu) if chance[5] else 0.0,
         blur_px=float(positive[1] * within.blur_px) if chance[6] else 0.0,
+        glow=glow,
     )
+
+
+def _drawn_glow(within: HeadVariants, rng: np.random.Generator) -> Glow | None:
+    chance, strength, reach, lean, angle = rng.random(5).tolist()
+    if chance >= within.share:
+        return None
+    return Glow(strength * within.glow_hu, 1.0 + 5.0 * reach, lean, 2.0 * math.pi * angle)
 
 
 def varied(hu: np.ndarray, share: np.ndarray, variant: HeadVariant, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -114,8 +146,10 @@ def _moved(images: Tensor, variant: HeadVariant) -> Tensor:
 
 
 def _toned(images: Tensor, variant: HeadVariant, rng: np.random.Generator) -> Tensor:
+    if variant.glow is not None:
+        images = images + _glow(images, variant.glow)
     if variant.blur_px > 0.1:  # below that, neighbouring pixels get less than a millionth
-        images = _blurred(images, variant.blur_px)
+        images = _blurred(images, variant.blur_px, 2)
     if variant.noise_hu > 0.0:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         images = images + variant.noise_hu * torch.randn(images.shape, generator=generator)
@@ -124,8 +158,18 @@ def _toned(images: Tensor, variant: HeadVariant, rng: np.random.Generator) -> Te
     return images
 
 
-def _blurred(images: Tensor, sigma_px: float) -> Tensor:
-    taps = torch.exp(-0.5 * (torch.arange(-2, 3) / sigma_px) ** 2)
+def _glow(images: Tensor, glow: Glow) -> Tensor:
+    bone = images > _BONE_HU
+    # Half of a straight border's blur lies on either side: twice of it is 1 there.
+    near = 2.0 * _blurred(bone.float(), glow.reach_px, math.ceil(3.0 * glow.reach_px))
+    rows, columns = (torch.arange(n) - (n - 1) / 2 for n in images.shape[1:])
+    x, y = columns[None, :], rows[:, None]
+    aside = (x * math.cos(glow.angle) + y * math.sin(glow.angle)) / torch.hypot(x, y).clamp(min=1.0)
+    return glow.hu * (1.0 + glow.lean * aside) * near * (~bone & (images > _TISSUE_HU))
+
+
+def _blurred(images: Tensor, sigma_px: float, reach: int) -> Tensor:
+    taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma_px) ** 2)
     taps = taps / taps.sum()
-    padded = F.pad(images[:, None], (2, 2, 2, 2), mode="replicate")
-    return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, 5)), taps.view(1, 1, 5, 1))[:, 0]
+    padded = F.pad(images[:, None], (reach,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1))[:, 0]
