@@ -6,18 +6,19 @@ A network runs as users run it, through `predict_head`; what is measured is what
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
+from scipy import ndimage
 
 from medenhance.head_ct.calibration import UNCALIBRATED, Calibration
-from medenhance.head_ct.mask_rule import MaskRule
+from medenhance.head_ct.mask_rule import TOUCHING, MaskRule
 from medenhance.head_ct.prediction import HeadPrediction, predict_head
 from medenhance.predict import Predictor
 from medenhance.progress import Progress, Silent, checkpoint
-from medenhance.volume import Grid, Volume
+from medenhance.volume import Volume
 from medenhance_training.data.head_held_out import HeldOutScan
 from medenhance_training.head_lesions import LesionVolume, lesion_volumes, voxel_ul
 
@@ -183,18 +184,54 @@ def measure_scan(detector: HeadDetector, scan: HeldOutScan) -> ScanFigures:
         look_alikes=scan.look_alikes,
         voxel_ul=float(sizes.mean()),
         logit=found.scan_logit,
-        masks=tuple(mask_figures(found.mask_probability, truth, grid, one) for one in MASK_RULES),
-        mask=mask_figures(found.mask_probability, truth, grid, rule),
+        masks=tuple(masks_figures(found.mask_probability, truth, sizes, MASK_RULES)),
+        mask=next(masks_figures(found.mask_probability, truth, sizes, (rule,))),
         slices=tuple(_slices(found, truth, sizes)),
         lesions=tuple(lesion_volumes(rule.mask(found.mask_probability), scan.subtypes, sizes)),
         seconds=seconds,
     )
 
 
-def mask_figures(probability: np.ndarray, truth: np.ndarray, grid: Grid, rule: MaskRule) -> MaskFigures:
-    """Dice and volume of the mask by a rule; both arrays (D, H, W)."""
-    predicted = rule.mask(probability)
-    return MaskFigures(rule, dice(predicted, truth), _volume_ul(predicted, voxel_ul(grid, len(truth))))
+def masks_figures(
+    probability: np.ndarray, truth: np.ndarray, sizes: np.ndarray, rules: Sequence[MaskRule]
+) -> Iterator[MaskFigures]:
+    """Dice and volume of the mask by each rule, with no more labelling than there are thresholds.
+
+    Args:
+        probability, truth: (D, H, W).
+        sizes: (D,) microlitres of a voxel of each slice.
+        rules: In any order.
+    """
+    num_true, pieces = int(np.count_nonzero(truth)), dict[float, _Pieces]()
+    for rule in rules:
+        if rule.threshold not in pieces:
+            pieces[rule.threshold] = _pieces(probability, truth, sizes, rule.threshold)
+        found = pieces[rule.threshold]
+        kept = found.peak >= rule.piece_threshold
+        voxels, hits = int(found.voxels[kept].sum()), int(found.hits[kept].sum())
+        overlap = 2 * hits / (voxels + num_true) if num_true else None
+        yield MaskFigures(rule, overlap, float(found.volume_ul[kept].sum()))
+
+
+class _Pieces(NamedTuple):
+    """The pieces of a mask: largest probability, voxels, those that are right, and volume of each."""
+
+    peak: np.ndarray
+    voxels: np.ndarray
+    hits: np.ndarray
+    volume_ul: np.ndarray
+
+
+def _pieces(probability: np.ndarray, truth: np.ndarray, sizes: np.ndarray, threshold: float) -> _Pieces:
+    mask = probability >= threshold
+    labels, count = ndimage.label(mask, TOUCHING)
+    places = np.nonzero(mask)
+    piece = labels[places] - 1
+    peak = np.zeros(count, probability.dtype)
+    np.maximum.at(peak, piece, probability[places])
+    voxels = np.bincount(piece, minlength=count)
+    hits = np.bincount(piece, truth[places], minlength=count)
+    return _Pieces(peak, voxels, hits, np.bincount(piece, sizes[places[0]], minlength=count))
 
 
 def dice(predicted: np.ndarray, truth: np.ndarray) -> float | None:

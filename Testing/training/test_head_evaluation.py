@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 from sklearn.linear_model import LogisticRegression
 from tiny_heads import GRID, SHAPE, Knowing, scan, scans
 
@@ -24,7 +25,7 @@ from medenhance_training.head_evaluation import (
     MaskFigures,
     SliceFigures,
     evaluate_heads,
-    mask_figures,
+    masks_figures,
     measure_scan,
 )
 from medenhance_training.head_lesions import lesion_volumes, voxel_ul
@@ -71,6 +72,23 @@ def test_the_calibration_s_threshold_makes_the_mask() -> None:
     assert [one.dice for one in found.masks if one.rule == MaskRule(0.8)] == [1.0]
 
 
+def test_the_figures_of_every_rule_are_those_of_its_mask() -> None:
+    rng = np.random.default_rng(3)
+    probability = gaussian_filter(rng.random((6, 30, 30)), 1.2)
+    probability = (probability - probability.min()) / np.ptp(probability)
+    truth = gaussian_filter(rng.random(probability.shape), 2.0) > 0.5
+    sizes = rng.uniform(1.0, 3.0, len(truth))
+    for labelled in (truth, np.zeros_like(truth)):
+        figures = list(masks_figures(probability, labelled, sizes, MASK_RULES))
+        assert [one.rule for one in figures] == list(MASK_RULES)
+        for one in figures:
+            mask = one.rule.mask(probability)
+            expected = 2 * (mask & labelled).sum() / (mask.sum() + labelled.sum()) if labelled.any() else None
+            assert one.dice == (None if expected is None else pytest.approx(expected))
+            assert one.predicted_ul == pytest.approx((mask.sum(axis=(1, 2)) * sizes).sum())
+    assert len({one.predicted_ul for one in figures}) > 20, "the rules differ on this map"
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_a_volume_in_microlitres_does_not_depend_on_the_order_of_the_axes(order: tuple[int, int, int]) -> None:
     mask = np.random.default_rng(0).random(SHAPE) < 0.1
@@ -79,8 +97,10 @@ def test_a_volume_in_microlitres_does_not_depend_on_the_order_of_the_axes(order:
     # Array axis k belongs to column 2 - k of the matrix.
     affine[:3, :3] = affine[:3, [2 - order[2 - k] for k in range(3)]]
     turned = mask.transpose(order)
-    here = mask_figures(mask.astype(float), np.zeros(SHAPE, bool), grid, MaskRule(0.5))
-    there = mask_figures(turned.astype(float), np.zeros(turned.shape, bool), Grid.from_affine(affine), MaskRule(0.5))
+    here, there = (
+        next(masks_figures(one.astype(float), np.zeros(one.shape, bool), voxel_ul(at, len(one)), [MaskRule(0.5)]))
+        for one, at in ((mask, grid), (turned, Grid.from_affine(affine)))
+    )
     assert here.predicted_ul == pytest.approx(mask.sum() * 20.0)
     assert there.predicted_ul == pytest.approx(here.predicted_ul)
 
