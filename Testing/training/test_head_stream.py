@@ -21,8 +21,8 @@ from medenhance_training.data.head_bank import FULL, FramedScan, Heads, framed, 
 from medenhance_training.data.head_ct.config import HeadConfig
 from medenhance_training.data.head_ct.simulate import simulate_head
 from medenhance_training.data.head_source import CALIBRATION_SCANS, TEST_SCANS, VALIDATION_SCANS, HeadData
-from medenhance_training.data.head_stream import HeadSliceStream, Place
-from medenhance_training.data.head_variants import Glow, HeadVariant, HeadVariants, drawn_variant, varied
+from medenhance_training.data.head_stream import HeadScanStream, HeadSliceStream, Place
+from medenhance_training.data.head_variants import Glow, HeadVariant, HeadVariants, drawn_variant, thickened, varied
 
 STILL = HeadVariants(share=0.0)
 
@@ -293,3 +293,25 @@ def test_recipes_without_a_glow_draw_what_they_always_drew():
     drawn = [drawn_variant(glowing, np.random.default_rng(seed)).glow for seed in range(200)]
     assert 0.4 < np.mean([glow is None for glow in drawn]) < 0.6
     assert all(0 <= glow.hu <= 30 and 1 <= glow.reach_px <= 6 for glow in drawn if glow is not None)
+
+
+def test_a_thicker_slice_has_its_share_of_its_neighbours():
+    stack = np.arange(5, dtype=np.int16)[:, None, None] ** 2 * np.ones((1, 2, 2), np.int16)
+    assert np.array_equal(thickened(stack, 0.0), stack[1:-1])
+    assert thickened(stack, 0.25)[:, 0, 0].tolist() == [1.5, 4.5, 9.5]
+
+
+def test_blood_of_a_neighbour_shows_in_a_thicker_slice_and_in_its_label():
+    bare = framed_scan(1, depth=5)
+    share = np.zeros_like(bare.share)
+    share[2] = FULL
+    scan = FramedScan(1, bare.hu, share)
+    thick = HeadVariants(share=1.0, thicken=0.2, shift=0.0, scale=0.0, rotation_deg=0.0, mirror=False)
+    samples = [HeadScanStream([scan], Place(seed, 1), thick).sample(0) for seed in range(8)]
+    amounts = [float(one["share"][1].mean()) for one in samples]
+    assert all(0.0 < amount <= 0.2 for amount in amounts)
+    for one, amount in zip(samples, amounts, strict=True):
+        assert float(one["share"][2].mean()) == pytest.approx(1.0 - 2.0 * amount, abs=1e-5)
+        assert one["has_blood"].tolist() == [0.0, 1.0, 1.0, 1.0, 0.0]
+    sliced = HeadSliceStream([scan], Place(3, 1), 1, "even", thick)
+    assert {float(sliced.sample(k)["has_blood"]) for k in range(12)} == {0.0, 1.0}

@@ -45,7 +45,12 @@ class FramedScan:
     @property
     def has_blood(self) -> np.ndarray:
         """(D,) bool: slices with blood in at least three pixels."""
-        return np.asarray(self.share.sum(axis=(1, 2), dtype=np.int64) >= LEAST_BLOOD_PX * FULL)
+        return has_blood(self.share)
+
+
+def has_blood(share: np.ndarray) -> np.ndarray:
+    """(D, S, S) share of blood, `FULL` for all of a pixel -> (D,) bool: at least three pixels of it."""
+    return np.asarray(share.sum(axis=(1, 2), dtype=np.float64) >= LEAST_BLOOD_PX * FULL)
 
 
 @dataclass(frozen=True)

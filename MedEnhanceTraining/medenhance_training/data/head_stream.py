@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from medenhance_training.data.genesis import Genesis, spoiled
-from medenhance_training.data.head_bank import FULL, FramedScan
-from medenhance_training.data.head_variants import HeadVariants, drawn_variant, varied
+from medenhance_training.data.head_bank import FULL, FramedScan, has_blood
+from medenhance_training.data.head_variants import HeadVariants, drawn_variant, thickened, varied
 
 Sampling = Literal["patient", "even"]
 _MOST_OF_PART = 8  # slices
@@ -78,10 +78,11 @@ class HeadSliceStream:
         rng = np.random.default_rng([self.place.seed, position])
         number, index = self._draw(position, rng)
         scan = self.scans[number]
-        around = np.clip(np.arange(index - self.neighbours, index + self.neighbours + 1), 0, len(scan.hu) - 1)
-        share = scan.share[index : index + 1].astype(np.float32) / FULL
-        slices, blood = varied(scan.hu[around], share, drawn_variant(self.variants, rng), rng)
-        label = torch.tensor(float(scan.has_blood[index]))
+        variant = drawn_variant(self.variants, rng)
+        hu = thickened(scan.hu[_around(scan, index, self.neighbours + 1)], variant.thicken)
+        share = thickened(scan.share[_around(scan, index, 1)], variant.thicken)
+        slices, blood = varied(hu, share / FULL, variant, rng)
+        label = torch.tensor(float(has_blood(share)[0]))
         found = {"slices": slices, "share": blood[0], "has_blood": label}
         if self.spoil is not None:
             found |= {"slices": spoiled(slices, self.spoil, rng), "whole": slices}
@@ -148,10 +149,19 @@ class HeadScanStream:
         number = int(np.random.default_rng([self.place.seed, epoch, 1]).permutation(len(self.scans))[turn])
         scan = self.scans[number]
         seen = _part(scan, rng) if rng.random() < self.variants.part_share else slice(None)
-        share = scan.share[seen].astype(np.float32) / FULL
-        slices, blood = varied(scan.hu[seen], share, drawn_variant(self.variants, rng), rng)
-        has_blood = torch.from_numpy(scan.has_blood[seen].astype(np.float32))
-        return {"slices": slices[:, None], "share": blood, "has_blood": has_blood}
+        variant = drawn_variant(self.variants, rng)
+        hu, share = (
+            thickened(np.pad(each, ((1, 1), (0, 0), (0, 0)), mode="edge"), variant.thicken)[seen]
+            for each in (scan.hu, scan.share)
+        )
+        slices, blood = varied(hu, share / FULL, variant, rng)
+        labels = torch.from_numpy(has_blood(share).astype(np.float32))
+        return {"slices": slices[:, None], "share": blood, "has_blood": labels}
+
+
+def _around(scan: FramedScan, index: int, reach: int) -> np.ndarray:
+    """A slice and so many below and above it; at an end of the scan the last one again."""
+    return np.clip(np.arange(index - reach, index + reach + 1), 0, len(scan.hu) - 1)
 
 
 def _part(scan: FramedScan, rng: np.random.Generator) -> slice:

@@ -33,6 +33,7 @@ class HeadVariants:
         blur_px: Standard deviation of a blur, from 0 to this.
         glow_hu: Brightening beside bone, from 0 to this at its border: beam hardening and scatter that are left. It
             reaches 1 to 6 pixels far, and one side of the head may have more of it than the other.
+        thicken: Share that a slice takes of each of its neighbours, from 0 to this: a scan with thicker slices.
         part_share: Probability that of a whole scan a few slices are seen alone, as in a study of one slice.
     """
 
@@ -47,6 +48,7 @@ class HeadVariants:
     noise_hu: float = 5.7
     blur_px: float = 0.8
     glow_hu: float = 0.0
+    thicken: float = 0.0
     part_share: float = 0.0
 
 
@@ -81,6 +83,7 @@ class HeadVariant:
     noise_hu: float = 0.0
     blur_px: float = 0.0
     glow: Glow | None = None
+    thicken: float = 0.0
 
     @property
     def moves(self) -> bool:
@@ -93,7 +96,9 @@ def drawn_variant(within: HeadVariants, rng: np.random.Generator) -> HeadVariant
     chance = rng.random(7) < within.share
     signed = 2.0 * rng.random(6) - 1.0
     positive = rng.random(2)
-    glow = _drawn_glow(within, rng) if within.glow_hu else None  # others draw what they always drew
+    # Recipes without them draw what they always drew.
+    glow = _drawn_glow(within, rng) if within.glow_hu else None
+    thick, much = rng.random(2).tolist() if within.thicken else (1.0, 0.0)
     return HeadVariant(
         shift=(float(signed[0] * within.shift), float(signed[1] * within.shift)) if chance[0] else (0.0, 0.0),
         scale=1.0 + float(signed[2] * within.scale) if chance[0] else 1.0,
@@ -105,6 +110,7 @@ def drawn_variant(within: HeadVariants, rng: np.random.Generator) -> HeadVariant
         noise_hu=float(positive[0] * within.noise_hu) if chance[5] else 0.0,
         blur_px=float(positive[1] * within.blur_px) if chance[6] else 0.0,
         glow=glow,
+        thicken=much * within.thicken if thick < within.share else 0.0,
     )
 
 
@@ -113,6 +119,14 @@ def _drawn_glow(within: HeadVariants, rng: np.random.Generator) -> Glow | None:
     if chance >= within.share:
         return None
     return Glow(strength * within.glow_hu, 1.0 + 5.0 * reach, lean, 2.0 * math.pi * angle)
+
+
+def thickened(slices: np.ndarray, share: float) -> np.ndarray:
+    """(K + 2, S, S) -> (K, S, S) float32: each slice with so much of the one below and of the one above it."""
+    own = slices[1:-1].astype(np.float32)
+    if not share:
+        return own
+    return own + share * (slices[:-2].astype(np.float32) + slices[2:].astype(np.float32) - 2.0 * own)
 
 
 def varied(hu: np.ndarray, share: np.ndarray, variant: HeadVariant, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
