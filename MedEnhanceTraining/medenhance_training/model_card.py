@@ -179,7 +179,8 @@ def read_record(run: Path) -> dict[str, Any]:
     folder = run if run.is_dir() else run.parent.parent
     path = folder / "run.json"
     if not path.is_file():
-        raise MedEnhanceError("input-missing", f"there is no {path}.", "Name the folder of a training run.")
+        hint = "Name the folder of a training run; the runs that it began with must be where they were then."
+        raise MedEnhanceError("input-missing", f"there is no {path.absolute()}.", hint)
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return record
 
