@@ -148,7 +148,8 @@ class HeadScanStream:
         epoch, turn = divmod(position, len(self.scans))
         number = int(np.random.default_rng([self.place.seed, epoch, 1]).permutation(len(self.scans))[turn])
         scan = self.scans[number]
-        seen = _part(scan, rng) if rng.random() < self.variants.part_share else slice(None)
+        of_part = self.variants.part_share
+        seen = _part(scan, rng) if of_part and rng.random() < of_part else slice(None)
         variant = drawn_variant(self.variants, rng)
         hu, share = (
             thickened(np.pad(each, ((1, 1), (0, 0), (0, 0)), mode="edge"), variant.thicken)[seen]
