@@ -14,7 +14,8 @@ import numpy as np
 from scipy import ndimage
 
 from medenhance.head_ct.calibration import UNCALIBRATED, Calibration
-from medenhance.head_ct.mask_rule import TOUCHING, MaskRule
+from medenhance.head_ct.mask_rule import MaskRule
+from medenhance.head_ct.pieces import TOUCHING
 from medenhance.head_ct.prediction import HeadPrediction, predict_head
 from medenhance.predict import Predictor
 from medenhance.progress import Progress, Silent, checkpoint

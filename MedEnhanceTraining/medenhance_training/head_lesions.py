@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from medenhance.head_ct.labels import SUBTYPES
-from medenhance.head_ct.mask_rule import TOUCHING
+from medenhance.head_ct.pieces import TOUCHING
 from medenhance.head_ct.slice_geometry import slice_geometry
 from medenhance.volume import Grid
 

@@ -1,15 +1,17 @@
-"""From the probability of every voxel to a mask: faint voxels count where they touch sure ones."""
+"""From the probability of every voxel to a mask: faint voxels count where they touch sure ones.
+
+Part of the manifest, which Slicer's Python reads with its standard library alone: numbers are computed with what is
+imported in `MaskRule.mask`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from scipy import ndimage
-
-# Voxels that touch at a corner belong together: blood follows thin, oblique spaces.
-TOUCHING = ndimage.generate_binary_structure(3, 3)
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class MaskRule:
 
     def mask(self, probability: np.ndarray) -> np.ndarray:
         """(D, H, W) probability -> (D, H, W) bool."""
+        import numpy as np
+        from scipy import ndimage
+
+        from medenhance.head_ct.pieces import TOUCHING
+
         mask = np.asarray(probability >= self.threshold)
         if self.piece_threshold <= self.threshold:
             return mask
