@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from medenhance.head_ct.frame_config import FrameConfig
+from medenhance.networks.brain_level import levelled
 
 _FLAT = 1e-6  # a slice of one value has no range to stretch
 
@@ -29,6 +30,8 @@ class HeadInput:
         scale: "unit" leaves it so (paper); "min-max" stretches each slice to [0, 1] (2022); "centred" then takes it to
             [-1, 1] (2024).
         neighbours: Slices below and above that are seen beside each slice; 0 as published.
+        levelled: Brain is brought to one level and the bright rim beside the skull taken away (`brain_level`); not
+            published.
         unshuffle: Folds the image into unshuffle**2 channels of 1/unshuffle its size; 1 as published.
     """
 
@@ -37,6 +40,7 @@ class HeadInput:
     windows_hu: tuple[tuple[float, float], ...] = ((0.0, 80.0),)
     scale: Literal["unit", "min-max", "centred"] = "unit"
     neighbours: int = 0
+    levelled: bool = False
     unshuffle: int = 1
 
     def __post_init__(self) -> None:
@@ -56,6 +60,7 @@ class HeadInput:
 
 def windowed(hu: Tensor, config: HeadInput) -> Tensor:
     """(N, K, H, W) HU -> (N, K x windows, H, W) float32: all slices in the first window, then in the next."""
+    hu = levelled(hu) if config.levelled else hu
     images = torch.cat([((hu - low) / (high - low)).clamp(0.0, 1.0) for low, high in config.windows_hu], dim=1)
     if config.scale == "unit":
         return images
