@@ -12,8 +12,10 @@ from torch import Tensor
 BRAIN_HU = 33.0
 """Brain that is levelled has this median."""
 _BONE_HU = 120.0
-_TISSUE_HU = (-12.0, 100.0)  # of pixels that are looked at
-_DEPTH_PX = 8  # the rim is looked for up to so deep below bone; what lies deeper is the middle
+_LEAST_HU, _MOST_HU = -12, 100  # of pixels that are looked at
+_FLUID_HU = 15.0  # what is darker does not count for the level of brain
+_RIM_PX = 8  # the rim is looked for up to so deep below bone
+_BELOW_PX = 4  # pixels of so many depths below the rim say what it would be without
 _QUANTILE = 0.4  # below a half, so that blood around half of the ring is not taken for its usual value
 _MOST_SHIFT_HU = 15.0
 _MOST_RIM_HU = 40.0
@@ -25,17 +27,22 @@ def levelled(hu: Tensor) -> Tensor:
     slices = hu.reshape(-1, *hu.shape[-2:]).float()
     bone = slices > _BONE_HU
     within = _surrounded(bone) & ~bone
-    depth = _depth(bone)
-    low, high = _TISSUE_HU
-    looked_at = within & (slices > low) & (slices < high)
-    counts = _histograms(slices, torch.where(looked_at, depth, -1), _DEPTH_PX + 1)
-    median = _quantiles(counts.sum(1), 0.5)
-    usual = _quantiles(counts, _QUANTILE)
-    # The last class is the middle. A rim is never darker than it: there the ring holds CSF, which has to stay.
-    rim = (usual - usual[:, -1:]).nan_to_num(0.0).clamp(0.0, _MOST_RIM_HU)
-    shift = (BRAIN_HU - median).nan_to_num(0.0).clamp(-_MOST_SHIFT_HU, _MOST_SHIFT_HU)
-    excess = rim.gather(1, depth.flatten(1)).reshape(slices.shape)
-    return (slices + within * (shift[:, None, None] - excess)).reshape(hu.shape)
+    tissue = within & (slices > _LEAST_HU) & (slices < _MOST_HU)
+    flat = slices - within * _rim(slices, tissue, _depth(bone))
+    level = _quantiles(_histograms(flat, torch.where(tissue & (flat > _FLUID_HU), 0, -1), 1), 0.5)
+    shift = (BRAIN_HU - level).nan_to_num(0.0).clamp(-_MOST_SHIFT_HU, _MOST_SHIFT_HU)
+    return (flat + within * shift[:, :, None]).reshape(hu.shape)
+
+
+def _rim(slices: Tensor, tissue: Tensor, depth: Tensor) -> Tensor:
+    """(N, H, W) HU: by how much the ring at a pixel's depth is brighter than what lies below the rim."""
+    counts = _histograms(slices, torch.where(tissue, depth, -1), _RIM_PX + _BELOW_PX + 1)
+    usual = _quantiles(counts[:, :_RIM_PX], _QUANTILE)
+    below = _quantiles(counts[:, _RIM_PX:-1].sum(1, keepdim=True), _QUANTILE)
+    # A rim is never darker: there the ring holds fluid, which has to stay.
+    excess = (usual - below).nan_to_num(0.0).clamp(0.0, _MOST_RIM_HU)
+    excess = torch.cat([excess, excess.new_zeros(len(excess), _BELOW_PX + 1)], dim=1)
+    return excess.gather(1, depth.flatten(1)).reshape(slices.shape)
 
 
 def _surrounded(bone: Tensor) -> Tensor:
@@ -46,10 +53,11 @@ def _surrounded(bone: Tensor) -> Tensor:
 
 
 def _depth(bone: Tensor) -> Tensor:
-    """(N, H, W) int64: 0 for what touches bone, one more for each pixel further away, `_DEPTH_PX` for the rest."""
+    """(N, H, W) int64: 0 for what touches bone, one more for each pixel further away, up to what is below the rim."""
     reached = bone
-    depth = torch.full_like(bone, _DEPTH_PX, dtype=torch.int64)
-    for step in range(_DEPTH_PX):
+    deepest = _RIM_PX + _BELOW_PX
+    depth = torch.full_like(bone, deepest, dtype=torch.int64)
+    for step in range(deepest):
         # A cross and a square in turn make an octagon, which is nearly round.
         across = _spread(reached, 2)
         grown = _spread(across, 1) if step % 2 else across | _spread(reached, 1)
@@ -67,16 +75,15 @@ def _spread(mask: Tensor, axis: int) -> Tensor:
 
 
 def _histograms(values: Tensor, group: Tensor, groups: int) -> Tensor:
-    """(N, groups, bins): how many values of each group of each slice lie in each HU of `_TISSUE_HU`.
+    """(N, groups, bins): how many values of each group of each slice lie in each HU from the least to the most.
 
     Args:
-        values: (N, H, W) HU within `_TISSUE_HU` where `group` is not negative.
+        values: (N, H, W) HU.
         group: (N, H, W) int64; negative ones count for nothing.
     """
-    low, high = _TISSUE_HU
-    bins = int(high - low)
+    bins = _MOST_HU - _LEAST_HU
     looked_at = group >= 0
-    bin_of = (values[looked_at] - low).long().clamp(0, bins - 1)
+    bin_of = (values[looked_at] - _LEAST_HU).long().clamp(0, bins - 1)
     of_slice = torch.arange(len(values), device=values.device)[:, None, None].expand_as(group)[looked_at]
     place = (of_slice * groups + group[looked_at]) * bins + bin_of
     return torch.bincount(place, minlength=len(values) * groups * bins).reshape(len(values), groups, bins)
@@ -86,5 +93,5 @@ def _quantiles(counts: Tensor, quantile: float) -> Tensor:
     """(..., bins) -> (...) HU; NaN of too few."""
     total = counts.sum(-1, keepdim=True)
     reached = counts.cumsum(-1) >= (quantile * total).clamp(min=1.0)
-    found = _TISSUE_HU[0] + 0.5 + reached.int().argmax(-1).float()
+    found = _LEAST_HU + 0.5 + reached.int().argmax(-1).float()
     return torch.where(total[..., 0] < _FEWEST, torch.nan, found)
