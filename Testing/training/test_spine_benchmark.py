@@ -264,11 +264,12 @@ def test_the_public_projection_stands_in_a_table_of_its_own(trained: Path, tmp_p
 class Obedient:
     """Labels exactly what one of the subjects shows, whatever it is given."""
 
-    def __init__(self, shown: SpineCase) -> None:
+    def __init__(self, shown: SpineCase, confidence: float | None = None) -> None:
         self.shown = shown
+        self.confidence = None if confidence is None else np.full(shown.labels.shape, confidence, np.float32)
 
     def restore(self, image: np.ndarray) -> Result:
-        return Result(image, self.shown.labels)
+        return Result(image, self.shown.labels, self.confidence)
 
 
 def test_a_process_that_comes_back_is_an_invention_and_a_moved_one_has_a_place() -> None:
@@ -287,6 +288,8 @@ def test_a_process_that_comes_back_is_an_invention_and_a_moved_one_has_a_place()
     assert stubborn.moved_error_mm == pytest.approx(5.0, abs=1.0)
     assert honest.image_shift_mm == 0.0
     assert (honest.unwarned, stubborn.unwarned) == (0.0, 0.0)
+    unsure = measure_hallucination(Obedient(edits.intact, 0.5), [edits], 4)
+    assert stubborn.doubted < unsure.doubted == 1.0, "some are faint; but of none is it sure"
     seen = replace(edits, deleted=replace(edits.deleted, projections=edits.intact.projections))
     assert measure_hallucination(truthful[1], [seen], 4).unwarned == 1.0, "a depth shows it, whatever the truth says"
 

@@ -14,7 +14,7 @@ from scipy.ndimage import center_of_mass, label
 
 from medenhance.progress import Progress, Silent, checkpoint
 from medenhance.spine.labels import PROCESS
-from medenhance.spine.support import structures
+from medenhance.spine.support import Structure, structures
 from medenhance_training.benchmark.spine_methods import RunsMethod, SpineMethod
 from medenhance_training.data.spine.case import Landmark, SpineCase
 from medenhance_training.data.spine.config import SpineConfig
@@ -54,6 +54,7 @@ class Hallucination:
         restored: Share of the deleted processes that were labelled again.
         unwarned: Share of them that were labelled again without a warning: seen in some depth, and sure, says
             `medenhance.spine.support`.
+        doubted: Share of all structures found in the subjects as drawn that a warning names: what that warning costs.
         found: Share of the same processes that were labelled while they were there.
         moved_error_mm: Median distance of the moved process's label from where it is; None if none was found.
         intact_error_mm: The same before it was moved.
@@ -65,6 +66,7 @@ class Hallucination:
     num_subjects: int
     restored: float
     unwarned: float
+    doubted: float
     found: float
     moved_error_mm: float | None
     intact_error_mm: float | None
@@ -92,6 +94,7 @@ def draw_edits(
 def measure_hallucination(restorer: SpineRestorer, edits: Sequence[Edits], depth: int) -> Hallucination:
     """Run a method that segments over all edits."""
     restored, unwarned, found, changes, moved_errors, intact_errors, shifts = [], [], [], [], [], [], []
+    doubted: list[bool] = []
     for one in edits:
         inside = _disc(one.process, one.intact)
         on_deleted = restorer.restore(one.deleted.projections[depth])
@@ -104,6 +107,7 @@ def measure_hallucination(restorer: SpineRestorer, edits: Sequence[Edits], depth
         alone = inside & (one.deleted.labels != PROCESS)
         restored.append(bool((on_deleted.labels[alone] == PROCESS).mean() >= _RESTORED_SHARE))
         unwarned.append(restored[-1] and _is_trusted(on_deleted, one))
+        doubted += [structure.doubtful for structure in _structures(on_intact, one.intact)]
         found.append(bool((on_intact.labels[inside] == PROCESS).mean() >= _RESTORED_SHARE))
         change = np.abs(on_deleted.image.astype(np.float32) - one.deleted.clean[depth])
         changes.append(float(change[inside].mean()))
@@ -117,6 +121,7 @@ def measure_hallucination(restorer: SpineRestorer, edits: Sequence[Edits], depth
         len(edits),
         float(np.mean(restored)),
         float(np.mean(unwarned)),
+        float(np.mean(doubted)) if doubted else 0.0,
         float(np.mean(found)),
         _median(moved_errors),
         _median(intact_errors),
@@ -139,8 +144,8 @@ def hallucination_table(methods: Sequence[SpineMethod], edits: Sequence[Edits], 
     """One row a network and training seed."""
     table = Table(
         "A process deleted from every depth, or moved by 5 mm with its rib",
-        ("method", "found when there %", "restored when deleted %", "without a warning %", "place mm",
-         "place after moving mm", "change grey", "image moved mm"),
+        ("method", "found when there %", "restored when deleted %", "without a warning %",
+         "warned of when drawn %", "place mm", "place after moving mm", "change grey", "image moved mm"),
     )  # fmt: skip
     for method in methods:
         for restorer in method.open() if isinstance(method, RunsMethod) else ():
@@ -150,6 +155,7 @@ def hallucination_table(methods: Sequence[SpineMethod], edits: Sequence[Edits], 
                 number(100 * one.found, 0),
                 number(100 * one.restored, 0),
                 number(100 * one.unwarned, 0),
+                number(100 * one.doubted, 0),
                 number(one.intact_error_mm, 2),
                 number(one.moved_error_mm, 2),
                 number(one.change_grey, 2),
@@ -158,6 +164,7 @@ def hallucination_table(methods: Sequence[SpineMethod], edits: Sequence[Edits], 
     table.notes += [
         f"{len(edits)} held-out subjects, one process each; place: median distance of its label from the truth",
         "without a warning: labelled again, and no warning says that no depth shows it or that the network is not sure",
+        "warned of when drawn: of all structures found in the same subjects before anything was deleted",
         "change: of the image against its clean twin, mean absolute, where the deleted process was",
         "image moved: how far the enhanced image lies from the clean twin about the moved process, the worst subject",
     ]
@@ -166,13 +173,16 @@ def hallucination_table(methods: Sequence[SpineMethod], edits: Sequence[Edits], 
 
 def _is_trusted(found: Result, edits: Edits) -> bool:
     """Whether a user gets no warning of a structure where the process was, in the subject without it."""
-    assert found.labels is not None
     case, place = edits.deleted, edits.process
-    there = structures(found.labels, found.image, list(case.projections), found.confidence)
     return any(
         not one.doubtful and np.hypot(one.row - place.row, one.column - place.column) * case.pixel_mm <= _RADIUS_MM
-        for one in there
+        for one in _structures(found, case)
     )
+
+
+def _structures(found: Result, case: SpineCase) -> list[Structure]:
+    assert found.labels is not None
+    return structures(found.labels, found.image, list(case.projections), found.confidence)
 
 
 def _disc(process: Landmark, case: SpineCase) -> np.ndarray:
