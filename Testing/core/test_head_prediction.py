@@ -20,6 +20,7 @@ from medenhance.manifest import AcceptedInput, ModelEntry, Tiling
 from medenhance.networks import build, spec
 from medenhance.predict import Predictor
 from medenhance.progress import Silent
+from medenhance.volume import Volume
 
 CONFIG = {
     "input": {
@@ -119,6 +120,36 @@ def test_equalisation_is_applied_where_the_config_asks_for_it():
         logits.append(predict_head(predictor(config={**CONFIG, "input": seen}), head()).mask_probability)
     assert not np.array_equal(*logits)  # exactly equal without it, as a second run of the same shows
     assert np.array_equal(logits[1], predict_head(predictor(config={**CONFIG, "input": seen}), head()).mask_probability)
+
+
+MIRRORED = {**CONFIG, "input": {**CONFIG["input"], "mirrored": True}}
+
+
+def turned(volume: Volume) -> Volume:
+    """The same head with its left side on the right, in the same place."""
+    return volume.with_array(volume.array[:, :, ::-1])
+
+
+@pytest.mark.parametrize(("config", "changes"), [(MIRRORED, False), (CONFIG, True)], ids=["mirrored", "once"])
+def test_seen_both_ways_left_and_right_are_the_same_to_a_network(config, changes):
+    network = predictor(config=config)
+    volume = head()
+    found, other = predict_head(network, volume), predict_head(network, turned(volume))
+    apart = np.abs(found.mask_probability - other.mask_probability[:, :, ::-1]).max()
+    assert (apart > 1e-3) == changes
+
+
+def test_the_work_is_told_from_its_beginning_to_its_end():
+    fractions = []
+
+    class Told(Silent):
+        def update(self, stage: str, fraction: float) -> None:
+            fractions.append(fraction)
+
+    predict_head(predictor(config=MIRRORED), head(), Told())
+    assert fractions == sorted(fractions)
+    assert (fractions[0], fractions[-1]) == (0.0, 1.0)
+    assert 0.5 in fractions
 
 
 def test_cancelling_stops_between_chunks(tiny):

@@ -83,19 +83,36 @@ def _run(predictor: Predictor, hu: np.ndarray, progress: Progress) -> ScanOutput
     """(D, S, S) HU in the frame -> output for one scan, on the CPU."""
     import torch
 
+    from medenhance.networks.smart_net_scan import ScanOutput
+
+    slices = torch.from_numpy(hu)
+    with torch.inference_mode():
+        if not _input_of(predictor).mirrored:
+            return _seen(predictor, slices, progress, (0.0, 1.0))
+        as_it_is = _seen(predictor, slices, progress, (0.0, 0.5))
+        mirrored = _seen(predictor, slices.flip(-1), progress, (0.5, 1.0))
+    mirrored = mirrored._replace(mask_logits=mirrored.mask_logits.flip(-1))
+    return ScanOutput(*((one + other) / 2 for one, other in zip(as_it_is, mirrored, strict=True)))
+
+
+def _seen(predictor: Predictor, slices: Tensor, progress: Progress, span: tuple[float, float]) -> ScanOutput:
+    """What a network says of the slices as they are; `span`: from where to where that takes the task."""
+    import torch
+
     from medenhance.networks.smart_net_scan import ScanOutput, SmartNetScan
 
     network = predictor.network
-    slices = torch.from_numpy(hu)
-    with torch.inference_mode():
-        if isinstance(network, SmartNetScan):
-            output = _in_chunks(predictor, network, slices, progress)
-        else:
-            output = network(slices[None, :, None].to(predictor.device), torch.tensor([len(slices)]))
+    if isinstance(network, SmartNetScan):
+        output = _in_chunks(predictor, network, slices, progress, span)
+    else:
+        checkpoint(progress, _STAGE, span[0])
+        output = network(slices[None, :, None].to(predictor.device), torch.tensor([len(slices)]))
     return ScanOutput(*(tensor[0].float().cpu() for tensor in output))
 
 
-def _in_chunks(predictor: Predictor, network: SmartNetScan, slices: Tensor, progress: Progress) -> ScanOutput:
+def _in_chunks(
+    predictor: Predictor, network: SmartNetScan, slices: Tensor, progress: Progress, span: tuple[float, float]
+) -> ScanOutput:
     """Slice features of a few slices at a time, then the scan as a whole."""
     import torch
 
@@ -107,7 +124,7 @@ def _in_chunks(predictor: Predictor, network: SmartNetScan, slices: Tensor, prog
     size = _chunk(predictor, slices.shape[-1])
     parts = []
     for first in range(0, len(slices), size):
-        checkpoint(progress, _STAGE, first / len(slices))
+        checkpoint(progress, _STAGE, span[0] + (span[1] - span[0]) * first / len(slices))
         chunk = beside[first : first + size].to(predictor.device)
         parts.append(network.slice_features(chunk))
     maps = None if parts[0].maps is None else torch.cat([part.maps for part in parts if part.maps is not None])

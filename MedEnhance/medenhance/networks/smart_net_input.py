@@ -32,6 +32,8 @@ class HeadInput:
         neighbours: Slices below and above that are seen beside each slice; 0 as published.
         levelled: Brain is brought to one level and the bright rim beside the skull taken away (`brain_level`); not
             published.
+        mirrored: A scan is also seen with left and right exchanged, and what is said of both is averaged; not
+            published. Only in use: training mirrors at random.
         unshuffle: Folds the image into unshuffle**2 channels of 1/unshuffle its size; 1 as published.
     """
 
@@ -41,6 +43,7 @@ class HeadInput:
     scale: Literal["unit", "min-max", "centred"] = "unit"
     neighbours: int = 0
     levelled: bool = False
+    mirrored: bool = False
     unshuffle: int = 1
 
     def __post_init__(self) -> None:

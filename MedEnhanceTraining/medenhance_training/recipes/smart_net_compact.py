@@ -43,6 +43,7 @@ COMPACT_INPUT = HeadInput(
     windows_hu=((0.0, 80.0), (-50.0, 250.0)),
     neighbours=1,
     levelled=True,
+    mirrored=True,
     unshuffle=2,
 )
 """200 mm about the middle of the head hold every brain. Equalisation would cost more than the network, and two windows
