@@ -132,6 +132,26 @@ class RunMethod:
         return load_published(self.run)[1].state_dict()
 
 
+@dataclass(frozen=True)
+class TrainedRuns:
+    """A network, trained with one seed or several.
+
+    Attributes:
+        title: As in a table.
+        runs: Folders of the runs, or checkpoints.
+        device, precision: As in `Predictor.load`.
+    """
+
+    title: str
+    runs: tuple[Path, ...]
+    device: str = "auto"
+    precision: str = "auto"
+
+    def predictors(self) -> list[Predictor]:
+        """One for each training seed."""
+        return [open_run(run, self.device, self.precision) for run in self.runs]
+
+
 def trial_entry(
     published: PublishedNetwork, precisions: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
 ) -> ModelEntry:

@@ -180,7 +180,7 @@ def _is_trusted(found: Result, edits: Edits) -> bool:
     )
 
 
-def _structures(found: Result, case: SpineCase) -> list[Structure]:
+def _structures(found: Result, case: SpineCase) -> tuple[Structure, ...]:
     assert found.labels is not None
     return structures(found.labels, found.image, list(case.projections), found.confidence)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol
 
 from medenhance.head_ct.calibration import Calibration
@@ -14,7 +13,7 @@ from medenhance.predict import Predictor
 from medenhance.volume import Volume
 from medenhance.weights import locate
 from medenhance_training.head_evaluation import HeadDetector, NetworkDetector
-from medenhance_training.methods import open_run
+from medenhance_training.methods import TrainedRuns
 
 TASK = "detect-hemorrhage"
 
@@ -33,23 +32,11 @@ class HeadMethod(Protocol):
         """One for each training seed."""
 
 
-@dataclass(frozen=True)
-class HeadRuns:
-    """A network, trained with one seed or several.
-
-    Attributes:
-        title: As in a table.
-        runs: Folders of the runs, or checkpoints.
-        device, precision: As in `Predictor.load`.
-    """
-
-    title: str
-    runs: tuple[Path, ...]
-    device: str = "auto"
-    precision: str = "auto"
+class HeadRuns(TrainedRuns):
+    """A network that finds blood."""
 
     def open(self) -> list[HeadDetector]:
-        return [NetworkDetector(open_run(run, self.device, self.precision)) for run in self.runs]
+        return [NetworkDetector(predictor) for predictor in self.predictors()]
 
 
 @dataclass(frozen=True)

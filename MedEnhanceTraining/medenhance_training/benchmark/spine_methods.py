@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +14,7 @@ from medenhance_training.benchmark.spine_fills import FILLS, Fill
 from medenhance_training.benchmark.style_transfer import BandStyle, in_style, style_of
 from medenhance_training.data.spine_bank import Subjects, projections
 from medenhance_training.data.spine_source import VALIDATION_SUBJECTS
-from medenhance_training.methods import open_run
+from medenhance_training.methods import TrainedRuns
 from medenhance_training.spine_evaluate import NetworkRestorer, Result, SpineRestorer
 
 
@@ -43,23 +42,11 @@ class InputMethod:
         return [_Unchanged()]
 
 
-@dataclass(frozen=True)
-class RunsMethod:
-    """A network, trained with one seed or several.
-
-    Attributes:
-        title: As in a table.
-        runs: Folders of the runs, or checkpoints.
-        device, precision: As in `Predictor.load`.
-    """
-
-    title: str
-    runs: tuple[Path, ...]
-    device: str = "auto"
-    precision: str = "auto"
+class RunsMethod(TrainedRuns):
+    """A network that enhances, segments or both."""
 
     def open(self) -> list[SpineRestorer]:
-        return [NetworkRestorer(open_run(run, self.device, self.precision)) for run in self.runs]
+        return [NetworkRestorer(predictor) for predictor in self.predictors()]
 
 
 @dataclass(frozen=True)
@@ -81,7 +68,7 @@ class FillMethod:
     def open(self) -> list[SpineRestorer]:
         if self.segmenters is None:
             return [_Filled(self.fill, None)]
-        return [_Filled(self.fill, open_run(run, self.segmenters.device)) for run in self.segmenters.runs]
+        return [_Filled(self.fill, predictor) for predictor in self.segmenters.predictors()]
 
 
 @dataclass(frozen=True)
@@ -98,7 +85,7 @@ class TransferMethod:
 
     def open(self) -> list[SpineRestorer]:
         style = clean_style()
-        return [_Styled(style, open_run(run, self.segmenters.device)) for run in self.segmenters.runs]
+        return [_Styled(style, predictor) for predictor in self.segmenters.predictors()]
 
 
 def clean_style() -> BandStyle:

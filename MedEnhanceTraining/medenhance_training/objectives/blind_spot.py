@@ -13,15 +13,15 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from medenhance.errors import MedEnhanceError
-from medenhance.intensity import Grey, intensity_map
+from medenhance.intensity import Grey
 from medenhance.networks.dagan import DaGanConfig
-from medenhance.networks.spine import SpineConfig, SpineNetwork
+from medenhance.networks.spine import SpineConfig
 from medenhance_training import losses
 from medenhance_training.objectives.objective import Batch, Phase
-from medenhance_training.objectives.published import build_published, describe, restore_hu
+from medenhance_training.objectives.spine_network import SpineNetworkObjective
 from medenhance_training.optimizer import OptimizerConfig
 
 
@@ -61,19 +61,12 @@ class BlindSpotConfig:
         return BlindSpot(self)
 
 
-class BlindSpot:
+class BlindSpot(SpineNetworkObjective):
     """The objective of `BlindSpotConfig`."""
 
-    published_name = "network"
-
     def __init__(self, config: BlindSpotConfig) -> None:
+        super().__init__(config.network, config.intensity)
         self.config = config
-        self.published = describe(config.network, config.intensity)
-        self.intensity = intensity_map(self.published.intensity)
-        network = build_published(self.published)
-        assert isinstance(network, SpineNetwork)
-        self.network = network
-        self.networks: dict[str, nn.Module] = {"network": network}
         self.optimizers = {"network": config.optimizer}
         self.phases = [Phase("network", trains="network", losses=self.losses)]
 
@@ -89,9 +82,6 @@ class BlindSpot:
             "hidden": error.sum() / asked.sum().clamp(min=1.0),
             "segmentation": losses.pixel_cross_entropy(self.network.segment(enhanced), batch["labels"]),
         }
-
-    def restore(self, network: nn.Module, low_hu: Tensor) -> Tensor:
-        return restore_hu(network, self.published.intensity, low_hu)
 
     def _hidden(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The image with hidden pixels, and 1 at those that are asked for, both like `x`."""

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from medenhance.errors import MedEnhanceError
-from medenhance.intensity import Grey, intensity_map
+from medenhance.intensity import Grey
 from medenhance.networks.resnet_generator import ResnetGenerator, ResnetGeneratorConfig
-from medenhance.networks.spine import SpineConfig, SpineNetwork
+from medenhance.networks.spine import SpineConfig
 from medenhance_training import losses
 from medenhance_training.objectives.objective import Batch, Phase
-from medenhance_training.objectives.published import build_published, describe, restore_hu
+from medenhance_training.objectives.spine_network import SpineNetworkObjective
 from medenhance_training.optimizer import OptimizerConfig
 from medenhance_training.patch_critics import PatchCritic, PatchCriticConfig, TwoCritics
 
@@ -56,21 +56,15 @@ class CycleConfig:
         return Cycle(self)
 
 
-class Cycle:
+class Cycle(SpineNetworkObjective):
     """The objective of `CycleConfig`."""
 
-    published_name = "network"
-
     def __init__(self, config: CycleConfig) -> None:
+        super().__init__(config.network, config.intensity)
         self.config = config
-        self.published = describe(config.network, config.intensity)
-        self.intensity = intensity_map(self.published.intensity)
-        network = build_published(self.published)
-        assert isinstance(network, SpineNetwork)
-        self.network = network
         self.back = ResnetGenerator(config.back)
         self.critics = TwoCritics(lambda: PatchCritic(config.critic))
-        self.networks: dict[str, nn.Module] = {"network": network, "back": self.back, "critic": self.critics}
+        self.networks |= {"back": self.back, "critic": self.critics}
         self.optimizers = {
             "network": config.network_optimizer,
             "back": config.back_optimizer,
@@ -111,9 +105,6 @@ class Cycle:
             "corrupted": losses.least_squares(self.critics.corrupted(corrupted), 1.0),
             "cycle": self._cycles(x, z, self.network.enhance(x), corrupted),
         }
-
-    def restore(self, network: nn.Module, low_hu: Tensor) -> Tensor:
-        return restore_hu(network, self.published.intensity, low_hu)
 
     def _domains(self, batch: Batch) -> tuple[Tensor, Tensor]:
         return self.intensity.forward(batch["corrupted"]), self.intensity.forward(batch["clean"])

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from medenhance.errors import MedEnhanceError
-from medenhance.intensity import Grey, intensity_map
-from medenhance.networks.spine import SpineConfig, SpineNetwork
+from medenhance.intensity import Grey
+from medenhance.networks.spine import SpineConfig
 from medenhance_training import losses
 from medenhance_training.initialisation import start_weights
 from medenhance_training.objectives.objective import Batch, Phase
-from medenhance_training.objectives.published import build_published, describe, restore_hu
+from medenhance_training.objectives.spine_network import SpineNetworkObjective
 from medenhance_training.optimizer import OptimizerConfig
 from medenhance_training.patch_critics import PatchCritic, PatchCriticConfig, TwoCritics
 
@@ -75,24 +75,18 @@ class DaGanObjectiveConfig:
         return DaGan(self)
 
 
-class DaGan:
+class DaGan(SpineNetworkObjective):
     """The objective of `DaGanObjectiveConfig`."""
 
-    published_name = "network"
-
     def __init__(self, config: DaGanObjectiveConfig) -> None:
+        super().__init__(config.network, config.intensity)
         self.config = config
-        self.published = describe(config.network, config.intensity)
-        self.intensity = intensity_map(self.published.intensity)
-        network = build_published(self.published)
-        assert isinstance(network, SpineNetwork)
-        self.network = network
-        start_weights(network, config.start)
+        start_weights(self.network, config.start)
         self.critics = TwoCritics(lambda: PatchCritic(config.critic)) if config.dual == "two" else None
         self.critic = None if config.dual == "two" else PatchCritic(config.critic)
         critic: nn.Module | None = self.critics or self.critic
         assert critic is not None
-        self.networks: dict[str, nn.Module] = {"network": self.network, "critic": critic}
+        self.networks["critic"] = critic
         self.optimizers = {"network": config.network_optimizer, "critic": config.critic_optimizer}
         self.phases = [
             Phase("critic", trains="critic", losses=self.critic_losses),
@@ -130,9 +124,6 @@ class DaGan:
             terms["reconstruction"] = self.config.reconstruction_weight * distance
         terms |= self._supervised(batch, restored)
         return terms
-
-    def restore(self, network: nn.Module, low_hu: Tensor) -> Tensor:
-        return restore_hu(network, self.published.intensity, low_hu)
 
     def _adversarial(self, x: Tensor, z: Tensor, restored: Tensor) -> dict[str, Tensor]:
         moved = z + (x - restored)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from medenhance.errors import MedEnhanceError
-from medenhance.intensity import Grey, intensity_map
-from medenhance.networks.spine import SpineConfig, SpineNetwork
+from medenhance.intensity import Grey
+from medenhance.networks.spine import SpineConfig
 from medenhance_training import losses
 from medenhance_training.objectives.objective import Batch, Phase
-from medenhance_training.objectives.published import build_published, describe, restore_hu
+from medenhance_training.objectives.spine_network import SpineNetworkObjective
 from medenhance_training.optimizer import OptimizerConfig
 
 
@@ -40,19 +40,12 @@ class SegmentationConfig:
         return Segmentation(self)
 
 
-class Segmentation:
+class Segmentation(SpineNetworkObjective):
     """The objective of `SegmentationConfig`."""
 
-    published_name = "network"
-
     def __init__(self, config: SegmentationConfig) -> None:
+        super().__init__(config.network, config.intensity)
         self.config = config
-        self.published = describe(config.network, config.intensity)
-        self.intensity = intensity_map(self.published.intensity)
-        network = build_published(self.published)
-        assert isinstance(network, SpineNetwork)
-        self.network = network
-        self.networks: dict[str, nn.Module] = {"network": network}
         self.optimizers = {"network": config.optimizer}
         self.phases = [Phase("network", trains="network", losses=self.losses)]
 
@@ -63,6 +56,3 @@ class Segmentation:
         if self.config.variation_weight:
             terms["variation"] = self.config.variation_weight * losses.total_variation(scores)
         return terms
-
-    def restore(self, network: nn.Module, low_hu: Tensor) -> Tensor:
-        return restore_hu(network, self.published.intensity, low_hu)
