@@ -22,15 +22,7 @@ from medenhance_training.data.head_ct.config import HeadConfig
 from medenhance_training.data.head_ct.simulate import simulate_head
 from medenhance_training.data.head_source import CALIBRATION_SCANS, TEST_SCANS, VALIDATION_SCANS, HeadData
 from medenhance_training.data.head_stream import HeadScanStream, HeadSliceStream, Place
-from medenhance_training.data.head_variants import (
-    Glow,
-    HeadVariant,
-    HeadVariants,
-    Spur,
-    drawn_variant,
-    thickened,
-    varied,
-)
+from medenhance_training.data.head_variants import Glow, HeadVariant, HeadVariants, drawn_variant, thickened, varied
 
 STILL = HeadVariants(share=0.0)
 
@@ -301,30 +293,6 @@ def test_recipes_without_a_glow_draw_what_they_always_drew():
     drawn = [drawn_variant(glowing, np.random.default_rng(seed)).glow for seed in range(200)]
     assert 0.4 < np.mean([glow is None for glow in drawn]) < 0.6
     assert all(0 <= glow.hu <= 30 and 1 <= glow.reach_px <= 6 for glow in drawn if glow is not None)
-
-
-def test_a_spur_fills_its_slice_and_is_as_bright_as_blood_in_the_next():
-    hu = np.full((4, 65, 65), 30.0, np.float32)
-    hu[:, :, :30] = 700.0
-    spur = Spur(hu=300.0, row=0.0, column=0.0, height=0.4, long_px=3.0, wide_px=1.0, angle=0.0)  # 0.2 above slice 1
-    shown, _ = varied(hu, np.zeros_like(hu), HeadVariant(spurs=(spur,)), np.random.default_rng(0))
-    change = shown - torch.from_numpy(hu)
-    assert change[:, 32, 32].tolist() == pytest.approx([0.0, 240.0, 60.0, 0.0], abs=1e-3)
-    assert float(change[1, 32, 35]) == pytest.approx(240.0 * math.exp(-0.5), rel=1e-3), "long along the row"
-    assert float(change[1, 35, 32]) == pytest.approx(240.0 * math.exp(-4.5), rel=1e-3)
-    assert not change[:, :, :30].any(), "bone stays as it is"
-
-
-def test_spurs_are_drawn_as_often_as_wanted_and_no_blood():
-    within = HeadVariants(share=0.0, spurs=0.3)
-    drawn = [drawn_variant(within, np.random.default_rng(seed)).spurs for seed in range(400)]
-    assert 0.25 < np.mean([bool(spurs) for spurs in drawn]) < 0.35
-    assert {len(spurs) for spurs in drawn} == {0, 1, 2, 3}
-    blood = np.zeros((1, 16, 16), np.float32)
-    blood[0, 4:8, 4:8] = 1.0
-    spur = next(spurs for spurs in drawn if spurs)
-    _, share = varied(np.full((1, 16, 16), 30.0), blood, HeadVariant(spurs=spur), np.random.default_rng(0))
-    assert np.array_equal(share.numpy(), blood)
 
 
 def test_a_thicker_slice_has_its_share_of_its_neighbours():
