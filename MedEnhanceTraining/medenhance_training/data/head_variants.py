@@ -13,9 +13,6 @@ from torch import Tensor
 _AIR_HU = -1000.0
 _BONE_HU = 120.0
 _TISSUE_HU = -200.0  # below it is air
-_MOST_SPURS = 3
-_SPUR_HU = (150.0, 900.0)
-_SPURS_WITHIN_PX = 50.0
 _CENTRE_HU = 40.0  # middle of the paper's window, about which contrast changes
 
 
@@ -36,8 +33,6 @@ class HeadVariants:
         blur_px: Standard deviation of a blur, from 0 to this.
         glow_hu: Brightening beside bone, from 0 to this at its border: beam hardening and scatter that are left. It
             reaches 1 to 6 pixels far, and one side of the head may have more of it than the other.
-        spurs: Probability of spurs of bone, as skull base, orbital roof and falx have them: a small dense body that
-            fills one slice and reaches into those beside it, where it is as bright as blood.
         thicken: Share that a slice takes of each of its neighbours, from 0 to this: a scan with thicker slices.
         part_share: Probability that of a whole scan a few slices are seen alone, as in a study of one slice.
     """
@@ -53,7 +48,6 @@ class HeadVariants:
     noise_hu: float = 5.7
     blur_px: float = 0.8
     glow_hu: float = 0.0
-    spurs: float = 0.0
     thicken: float = 0.0
     part_share: float = 0.0
 
@@ -76,27 +70,6 @@ class Glow:
 
 
 @dataclass(frozen=True)
-class Spur:
-    """A body of bone.
-
-    Attributes:
-        hu: What it adds in its middle.
-        row, column: Of its middle from that of the image, pixels.
-        height: Of its middle among the slices, 0 for the first and 1 for the last.
-        long_px, wide_px: Standard deviations along and across.
-        angle: Of its long side, radians.
-    """
-
-    hu: float
-    row: float
-    column: float
-    height: float
-    long_px: float
-    wide_px: float
-    angle: float
-
-
-@dataclass(frozen=True)
 class HeadVariant:
     """One drawn variant; all slices of a scan share it. Its parts are explained in `HeadVariants`."""
 
@@ -110,7 +83,6 @@ class HeadVariant:
     noise_hu: float = 0.0
     blur_px: float = 0.0
     glow: Glow | None = None
-    spurs: tuple[Spur, ...] = ()
     thicken: float = 0.0
 
     @property
@@ -126,7 +98,6 @@ def drawn_variant(within: HeadVariants, rng: np.random.Generator) -> HeadVariant
     positive = rng.random(2)
     # Recipes without them draw what they always drew.
     glow = _drawn_glow(within, rng) if within.glow_hu else None
-    spurs = _drawn_spurs(within, rng) if within.spurs else ()
     thick, much = rng.random(2).tolist() if within.thicken else (1.0, 0.0)
     return HeadVariant(
         shift=(float(signed[0] * within.shift), float(signed[1] * within.shift)) if chance[0] else (0.0, 0.0),
@@ -139,7 +110,6 @@ def drawn_variant(within: HeadVariants, rng: np.random.Generator) -> HeadVariant
         noise_hu=float(positive[0] * within.noise_hu) if chance[5] else 0.0,
         blur_px=float(positive[1] * within.blur_px) if chance[6] else 0.0,
         glow=glow,
-        spurs=spurs,
         thicken=much * within.thicken if thick < within.share else 0.0,
     )
 
@@ -149,25 +119,6 @@ def _drawn_glow(within: HeadVariants, rng: np.random.Generator) -> Glow | None:
     if chance >= within.share:
         return None
     return Glow(strength * within.glow_hu, 1.0 + 5.0 * reach, lean, 2.0 * math.pi * angle)
-
-
-def _drawn_spurs(within: HeadVariants, rng: np.random.Generator) -> tuple[Spur, ...]:
-    if rng.random() >= within.spurs:
-        return ()
-    return tuple(_drawn_spur(rng) for _ in range(int(rng.integers(1, _MOST_SPURS + 1))))
-
-
-def _drawn_spur(rng: np.random.Generator) -> Spur:
-    away, turn = _SPURS_WITHIN_PX * math.sqrt(rng.random()), 2.0 * math.pi * rng.random()
-    return Spur(
-        hu=float(rng.uniform(*_SPUR_HU)),
-        row=away * math.sin(turn),
-        column=away * math.cos(turn),
-        height=float(rng.random()),
-        long_px=float(rng.uniform(1.0, 4.0)),
-        wide_px=float(rng.uniform(0.7, 1.7)),
-        angle=float(rng.uniform(0.0, math.pi)),
-    )
 
 
 def thickened(slices: np.ndarray, share: float) -> np.ndarray:
@@ -209,8 +160,6 @@ def _moved(images: Tensor, variant: HeadVariant) -> Tensor:
 
 
 def _toned(images: Tensor, variant: HeadVariant, rng: np.random.Generator) -> Tensor:
-    for spur in variant.spurs:
-        images = images + _spur(images, spur)
     if variant.glow is not None:
         images = images + _glow(images, variant.glow)
     if variant.blur_px > 0.1:  # below that, neighbouring pixels get less than a millionth
@@ -221,18 +170,6 @@ def _toned(images: Tensor, variant: HeadVariant, rng: np.random.Generator) -> Te
     if variant.contrast != 1.0 or variant.offset_hu != 0.0:
         images = (images - _CENTRE_HU) * variant.contrast + (_CENTRE_HU + variant.offset_hu)
     return images
-
-
-def _spur(images: Tensor, spur: Spur) -> Tensor:
-    """What a spur adds to tissue; it fills its own slice, and less of the one above and below it."""
-    slices, rows, columns = (torch.arange(n, dtype=torch.float32) for n in images.shape)
-    y = (rows - (len(rows) - 1) / 2 - spur.row)[:, None]
-    x = (columns - (len(columns) - 1) / 2 - spur.column)[None, :]
-    along = x * math.cos(spur.angle) + y * math.sin(spur.angle)
-    across = y * math.cos(spur.angle) - x * math.sin(spur.angle)
-    shape = torch.exp(-0.5 * ((along / spur.long_px) ** 2 + (across / spur.wide_px) ** 2))
-    filled = (1.0 - (slices - spur.height * (len(slices) - 1)).abs()).clamp(min=0.0)
-    return spur.hu * filled[:, None, None] * shape * ((images > _TISSUE_HU) & (images < _BONE_HU))
 
 
 def _glow(images: Tensor, glow: Glow) -> Tensor:

@@ -78,7 +78,7 @@ COMPACT_SIMULATOR = HeadConfig(prevalence=0.65, cupping_hu=(3.0, 20.0), cupping_
 # Half of the published ones in tone: the simulator itself varies it. Beside the skull a real head is brighter by more
 # than the simulator makes it.
 COMPACT_VARIANTS = HeadVariants(
-    offset_hu=3.0, contrast=0.08, noise_hu=3.0, blur_px=0.6, glow_hu=20.0, spurs=0.3, thicken=0.2, part_share=0.15
+    offset_hu=3.0, contrast=0.08, noise_hu=3.0, blur_px=0.6, glow_hu=20.0, thicken=0.2, part_share=0.15
 )
 # A missed bleed has to be felt in a run of a thousand steps; then a pixel weighs about a tenth of what it does in Dice.
 COMPACT_CROSS_ENTROPY = 30.0
