@@ -122,6 +122,18 @@ def test_equalisation_is_applied_where_the_config_asks_for_it():
     assert np.array_equal(logits[1], predict_head(predictor(config={**CONFIG, "input": seen}), head()).mask_probability)
 
 
+def test_bone_is_no_blood(tiny):
+    volume = head()
+    bone = np.zeros(volume.array.shape, bool)
+    bone[2, 20:23, 20:23] = True
+    found = predict_head(
+        tiny, volume.with_array(np.where(bone, prediction.BONE_FROM_HU, volume.array))
+    ).mask_probability
+    assert not found[volume.array >= prediction.BONE_FROM_HU].any()
+    assert not found[bone].any()
+    assert found[2, 18:25, 18:25][~bone[2, 18:25, 18:25]].all()
+
+
 MIRRORED = {**CONFIG, "input": {**CONFIG["input"], "mirrored": True}}
 
 

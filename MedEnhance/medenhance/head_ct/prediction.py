@@ -26,6 +26,9 @@ _STAGE = "detect"
 # Slices that pass the encoder together: more are no faster on a CPU, and memory grows with them.
 CHUNK = 4
 CHUNK_ON_ACCELERATOR = 16
+BONE_FROM_HU = 250.0
+"""A voxel as dense as this is mostly bone, calcium or metal: even clotted blood has no 100 HU. A frame is coarser than
+the slices, so what a network marks along the skull would reach into it. Chosen on scans for calibration."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class HeadPrediction:
         scan_logit: Of "there is blood in this scan".
         scan_probability: Calibrated by the model's manifest entry; of the bare logit where it has no calibration.
         slice_probabilities: (D,) float32, in the order of the volume's slices along its slice axis; not calibrated.
-        mask_probability: (D, H, W) float32 on the grid of the volume; 0 outside of what the network saw.
+        mask_probability: (D, H, W) float32 on the grid of the volume; 0 outside of what the network saw,
+            and in bone.
     """
 
     scan_logit: float
@@ -64,7 +68,7 @@ def predict_head(predictor: Predictor, volume: Volume, progress: Progress | None
     if seen.clahe:
         hu = equalised_hu(hu, seen.windows_hu[0])
     output = _run(predictor, hu, progress)
-    prediction = _on_grid(predictor, frame, output)
+    prediction = _on_grid(predictor, frame, output, volume)
     checkpoint(progress, _STAGE, 1.0)
     return prediction
 
@@ -144,7 +148,7 @@ def _chunk(predictor: Predictor, side_px: int) -> int:
     return max(1, min(most, int(MEMORY_SHARE * devices.free_memory_bytes(predictor.device) / needed)))
 
 
-def _on_grid(predictor: Predictor, frame: HeadFrame, output: ScanOutput) -> HeadPrediction:
+def _on_grid(predictor: Predictor, frame: HeadFrame, output: ScanOutput, volume: Volume) -> HeadPrediction:
     import torch
 
     logit = float(output.scan_logit)
@@ -156,4 +160,5 @@ def _on_grid(predictor: Predictor, frame: HeadFrame, output: ScanOutput) -> Head
         raise MedEnhanceError("model-invalid", message, hint)
     calibration = predictor.entry.calibration or UNCALIBRATED
     along = np.asarray(frame.leave_slices(of_slices), dtype=np.float32)
-    return HeadPrediction(logit, calibration.probability(logit), along, frame.leave(masks))
+    on_grid = np.where(volume.array < BONE_FROM_HU, frame.leave(masks), np.float32(0.0))
+    return HeadPrediction(logit, calibration.probability(logit), along, on_grid)
