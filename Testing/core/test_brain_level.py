@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from medenhance.networks.brain_level import BRAIN_HU, levelled
+from medenhance.networks.brain_level import BRAIN_HU, deep_rim_hu, levelled
 
 SIDE = 160
 ROWS, COLUMNS = torch.meshgrid(torch.arange(SIDE) - 79.5, torch.arange(SIDE) - 79.5, indexing="ij")
@@ -74,3 +74,18 @@ def test_each_slice_is_levelled_by_itself():
     together = levelled(slices[None])[0]
     for one, found in zip(slices, together, strict=True):
         assert torch.equal(levelled(one), found)
+
+
+def bled_around(share: float) -> torch.Tensor:
+    """A head with blood of 65 HU, 8 pixels thick, below this share of its skull."""
+    return torch.where((RADIUS >= 52) & BRAIN & (ANGLE.abs() < 180 * share), 65.0, head())
+
+
+@pytest.mark.parametrize(("share", "rim_hu"), [(0.3, 0.0), (0.8, 32.0)])
+def test_blood_around_most_of_the_skull_is_told_by_its_depth(share, rim_hu):
+    assert deep_rim_hu(bled_around(share)[None]).item() == pytest.approx(rim_hu, abs=1.0)
+
+
+def test_a_rim_from_beam_hardening_is_not_that_deep():
+    assert deep_rim_hu(head(rim_hu=25.0)[None]).item() < 10.0
+    assert deep_rim_hu(torch.full((1, SIDE, SIDE), -1000.0)).item() == 0.0

@@ -16,11 +16,13 @@ from medenhance.__main__ import main
 from medenhance.batch import hemorrhage_work
 from medenhance.errors import Cancelled, MedEnhanceError
 from medenhance.head_ct.figure import chosen_slices
+from medenhance.head_ct.prediction import HeadPrediction
 from medenhance.head_ct.report import HemorrhageReport
 from medenhance.image_files import read_image, write_image
 from medenhance.progress import Silent
 from medenhance.strict_json import from_json
 from medenhance.study import read_study
+from medenhance.tasks import hemorrhage_findings
 from medenhance.tasks.detect_hemorrhage import (
     DetectHemorrhageOptions,
     DetectHemorrhageRequest,
@@ -72,6 +74,16 @@ def test_a_bleed_is_found_and_written(scan: Path, tmp_path: Path) -> None:
     assert found.components[0].side == "left"
     assert found.operating_point.name == "balanced"
     assert report.seconds > found.run.seconds
+
+
+def test_what_the_network_may_not_have_seen_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsure(*args) -> HeadPrediction:
+        return replace(samples.blood_by_hu(*args), warnings=("Blood on both sides may hide.",))
+
+    monkeypatch.setattr(hemorrhage_findings, "predict_head", unsure)
+    volume = Volume(samples.head_array(), samples.head_grid(), "CT")
+    report = detect_hemorrhage(volume, predictor=samples.predictor()).report
+    assert "Blood on both sides may hide." in report.warnings
 
 
 @pytest.mark.usefixtures("by_hu")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from test_brain_level import bled_around
 from test_head_frame import ORDERS, head, reordered
 
 from medenhance import weights
@@ -20,7 +21,7 @@ from medenhance.manifest import AcceptedInput, ModelEntry, Tiling
 from medenhance.networks import build, spec
 from medenhance.predict import Predictor
 from medenhance.progress import Silent
-from medenhance.volume import Volume
+from medenhance.volume import Grid, Volume
 
 CONFIG = {
     "input": {
@@ -132,6 +133,17 @@ def test_bone_is_no_blood(tiny):
     assert not found[volume.array >= prediction.BONE_FROM_HU].any()
     assert not found[bone].any()
     assert found[2, 18:25, 18:25][~bone[2, 18:25, 18:25]].all()
+
+
+LEVELLED = {**CONFIG, "input": {**CONFIG["input"], "frame": {"size_px": 160, "pixel_mm": 1.25}, "levelled": True}}
+
+
+@pytest.mark.parametrize(("config", "share", "count"), [(LEVELLED, 0.8, 1), (LEVELLED, 0.3, 0), (CONFIG, 0.8, 0)])
+def test_blood_that_levelling_may_take_away_is_warned_of(config, share, count):
+    slices = np.stack([bled_around(share).numpy()] * 3)
+    found = predict_head(predictor(config=config), Volume(slices, Grid(spacing_mm=(1.25, 1.25, 5.0)), modality="CT"))
+    assert len(found.warnings) == count
+    assert all("blood on both sides" in warning and "in 3 slices" in warning for warning in found.warnings)
 
 
 MIRRORED = {**CONFIG, "input": {**CONFIG["input"], "mirrored": True}}

@@ -11,6 +11,8 @@ from torch import Tensor
 
 BRAIN_HU = 33.0
 """Brain that is levelled has this median."""
+DEEP_PX = 4
+"""Depth at which a rim is deeper than beam hardening makes it; 5 mm in the frame of the models that ship."""
 _BONE_HU = 120.0
 _LEAST_HU, _MOST_HU = -12, 100  # of pixels that are looked at
 _FLUID_HU = 15.0  # what is darker does not count for the level of brain
@@ -25,24 +27,39 @@ _FEWEST = 40  # pixels of a depth; of fewer nothing is said
 def levelled(hu: Tensor) -> Tensor:
     """(..., H, W) HU -> the same with brain at `BRAIN_HU` and the rim beside the skull taken away, slice by slice."""
     slices = hu.reshape(-1, *hu.shape[-2:]).float()
-    bone = slices > _BONE_HU
-    within = _surrounded(bone) & ~bone
-    tissue = within & (slices > _LEAST_HU) & (slices < _MOST_HU)
-    flat = slices - within * _rim(slices, tissue, _depth(bone))
+    within, tissue, depth = _parts(slices)
+    # A rim is never darker: there the ring holds fluid, which has to stay.
+    excess = _excess(slices, tissue, depth).clamp(0.0, _MOST_RIM_HU)
+    excess = torch.cat([excess, excess.new_zeros(len(excess), _BELOW_PX + 1)], dim=1)
+    flat = slices - within * excess.gather(1, depth.flatten(1)).reshape(slices.shape)
     level = _quantiles(_histograms(flat, torch.where(tissue & (flat > _FLUID_HU), 0, -1), 1), 0.5)
     shift = (BRAIN_HU - level).nan_to_num(0.0).clamp(-_MOST_SHIFT_HU, _MOST_SHIFT_HU)
     return (flat + within * shift[:, :, None]).reshape(hu.shape)
 
 
-def _rim(slices: Tensor, tissue: Tensor, depth: Tensor) -> Tensor:
-    """(N, H, W) HU: by how much the ring at a pixel's depth is brighter than what lies below the rim."""
+def deep_rim_hu(hu: Tensor) -> Tensor:
+    """(N, H, W) HU -> (N,) by how much the ring `DEEP_PX` below bone is brighter than what lies deeper.
+
+    Beam hardening reaches hardly so deep. Blood around most of the skull does, and `levelled` takes it away too.
+    """
+    slices = hu.float()
+    _, tissue, depth = _parts(slices)
+    return _excess(slices, tissue, depth)[:, DEEP_PX]
+
+
+def _parts(slices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(N, H, W) HU -> what lies within the skull, what of it is tissue, and how deep below bone pixels lie."""
+    bone = slices > _BONE_HU
+    within = _surrounded(bone) & ~bone
+    return within, within & (slices > _LEAST_HU) & (slices < _MOST_HU), _depth(bone)
+
+
+def _excess(slices: Tensor, tissue: Tensor, depth: Tensor) -> Tensor:
+    """(N, depths of the rim) HU: by how much each ring is brighter than what lies below the rim; 0 where unknown."""
     counts = _histograms(slices, torch.where(tissue, depth, -1), _RIM_PX + _BELOW_PX + 1)
     usual = _quantiles(counts[:, :_RIM_PX], _QUANTILE)
     below = _quantiles(counts[:, _RIM_PX:-1].sum(1, keepdim=True), _QUANTILE)
-    # A rim is never darker: there the ring holds fluid, which has to stay.
-    excess = (usual - below).nan_to_num(0.0).clamp(0.0, _MOST_RIM_HU)
-    excess = torch.cat([excess, excess.new_zeros(len(excess), _BELOW_PX + 1)], dim=1)
-    return excess.gather(1, depth.flatten(1)).reshape(slices.shape)
+    return (usual - below).nan_to_num(0.0)
 
 
 def _surrounded(bone: Tensor) -> Tensor:

@@ -229,7 +229,7 @@ def _look(
         checks=accepted.checks,
         scan=scan_facts(accepted, volume.array.shape),
         findings=found,
-        warnings=(*accepted.warnings, *warnings_of(found)),
+        warnings=(*accepted.warnings, *judged.warnings, *warnings_of(found)),
         seconds=time.perf_counter() - begun,
     )
     assert judged.mask_probability is not None

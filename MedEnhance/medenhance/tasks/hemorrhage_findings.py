@@ -39,6 +39,7 @@ class Judged:
         slice_probabilities: (S,) of each slab, or slice.
         mask: (D, H, W) bool.
         mask_probability: (D, H, W) float32; None for a mask that a person changed.
+        warnings: Of what the network may not have seen.
     """
 
     found: Turned
@@ -48,6 +49,7 @@ class Judged:
     slice_probabilities: np.ndarray
     mask: np.ndarray
     mask_probability: np.ndarray | None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def judge(predictor: Predictor, accepted: Accepted, rules: Rules, progress: Prog
         slice_probabilities=prediction.slice_probabilities,
         mask=rules.mask.mask(mask_probability),
         mask_probability=mask_probability,
+        warnings=prediction.warnings,
     )
 
 
