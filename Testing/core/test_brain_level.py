@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from medenhance.networks.brain_level import BRAIN_HU, deep_rim_hu, levelled
+from medenhance.networks.smart_net_input import HeadInput, windowed
 
 SIDE = 160
 ROWS, COLUMNS = torch.meshgrid(torch.arange(SIDE) - 79.5, torch.arange(SIDE) - 79.5, indexing="ij")
@@ -74,6 +75,13 @@ def test_each_slice_is_levelled_by_itself():
     together = levelled(slices[None])[0]
     for one, found in zip(slices, together, strict=True):
         assert torch.equal(levelled(one), found)
+
+
+def test_a_network_sees_levelled_slices_where_its_input_says_so():
+    slices = head(brain_hu=40.0, rim_hu=15.0)[None, None]
+    plain, level = HeadInput(clahe=False), HeadInput(clahe=False, levelled=True)
+    assert torch.equal(windowed(slices, level), windowed(levelled(slices), plain))
+    assert not torch.equal(windowed(slices, level), windowed(slices, plain))
 
 
 def bled_around(share: float) -> torch.Tensor:

@@ -163,6 +163,17 @@ def test_seen_both_ways_left_and_right_are_the_same_to_a_network(config, changes
     assert (apart > 1e-3) == changes
 
 
+def test_what_is_said_of_both_ways_is_averaged_where_it_lies():
+    volume = head()
+    volume.array[:, 10:40, 8:22] = 200.0  # on one side alone
+    both, once = predictor(config=MIRRORED), predictor(config=CONFIG)
+    straight, mirrored = predict_head(once, volume), predict_head(once, turned(volume))
+    expected = (straight.mask_probability + mirrored.mask_probability[:, :, ::-1]) / 2
+    found = predict_head(both, volume)
+    assert np.allclose(found.mask_probability, expected, atol=2e-6)  # logits are averaged, here near 0
+    assert found.scan_logit == pytest.approx((straight.scan_logit + mirrored.scan_logit) / 2, abs=1e-5)
+
+
 def test_the_work_is_told_from_its_beginning_to_its_end():
     fractions = []
 

@@ -42,6 +42,7 @@ def test_next_to_nothing_is_marked_in_a_tilted_head_without_blood(shared_data: P
     assert len(found.slices) == len(read_study(study).array) == 28
     assert sum(one.thickness_mm for one in found.slices) > 100.0
     assert np.ptp([one.thickness_mm for one in found.slices]) > 3.0, "its gaps are unequal"
+    assert not any("blood on both sides" in warning for warning in report.warnings), "its rim is beam hardening"
 
 
 def test_a_head_with_shifted_values_is_refused_with_what_was_found(shared_data: Path, tmp_path: Path) -> None:
