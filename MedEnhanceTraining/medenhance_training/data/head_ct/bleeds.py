@@ -13,7 +13,7 @@ from medenhance_training.data.head_ct.fields import level_for_volume
 from medenhance_training.data.head_ct.fluid_lesions import make_subarachnoid, make_ventricular
 from medenhance_training.data.head_ct.interior import Interior, Made
 from medenhance_training.data.head_ct.mass_lesions import make_epidural, make_parenchymal, make_subdural
-from medenhance_training.data.head_ct.plan import Plan
+from medenhance_training.data.head_ct.plan import Plan, told_apart
 
 MASS = {"epidural": make_epidural, "subdural": make_subdural, "intraparenchymal": make_parenchymal}
 # How much of a bleed another may take, and how often it is drawn to find such a place.
@@ -24,6 +24,9 @@ _LOWEST_SHARE, _HIGHEST_SHARE = 0.2, 0.6
 _LEAST_AREA_MM2 = 12.0
 # Voxels with more bone than this stands for are not labelled.
 _BONE_HU = 160.0
+# Brain, and what has its density, lies between these; it is looked at two pixels around a bleed.
+_FLUID_HU, _SOFT_HU = 15.0, 90.0
+_BESIDE = np.ones((1, 5, 5), bool)
 # Blood is no denser than this; after partial volume the mean is lower.
 _DENSEST_HU = 92.0
 
@@ -101,6 +104,7 @@ def paint(
     averaged: Callable[[np.ndarray], np.ndarray],
     slice_voxel_ml: np.ndarray,
     area_mm2: float,
+    least_contrast_hu: float,
 ) -> Truth:
     """Paint bleeds into the fine image in place.
 
@@ -111,6 +115,7 @@ def paint(
         averaged: Brings fine planes to slices.
         slice_voxel_ml: (D, 1, 1): of a voxel of each slice.
         area_mm2: Of a pixel.
+        least_contrast_hu: Between a bleed and the brain around it.
     """
     shape = averaged(hu[:, :1, :1]).shape[0], *hu.shape[1:]
     subtypes, strongest = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
@@ -121,8 +126,10 @@ def paint(
         if bleed.made.rim is not None:
             hu += bleed.made.rim * (hu > 12.0)
         slices = averaged(share)
-        labelled = _labelled(slices, averaged(hu), slice_voxel_ml, area_mm2)
-        core = _core_hu(hu, bleed, averaged, slices, labelled)
+        before = averaged(hu)
+        labelled = _labelled(slices, before, slice_voxel_ml, area_mm2)
+        plan = told_apart(bleed.plan, _around_hu(before, slices, labelled), least_contrast_hu)
+        core = _core_hu(hu, replace(bleed, plan=plan), averaged, slices, labelled)
         hu += share * (core + bleed.made.texture_hu - hu)
         volume = float((share * interior.voxel_ml).sum())
         volumes[bleed.plan.subtype] += volume
@@ -174,6 +181,12 @@ def _labelled(slices: np.ndarray, hu: np.ndarray, voxel_ml: np.ndarray, area_mm2
     area = mask.sum(axis=(1, 2)) * area_mm2
     mask[area < _LEAST_AREA_MM2] = False
     return np.asarray(mask)
+
+
+def _around_hu(before: np.ndarray, slices: np.ndarray, labelled: np.ndarray) -> float:
+    """Median of the tissue beside a bleed in the slices (D, R, C) without it; NaN without any, fluid left out."""
+    beside = binary_dilation(labelled, _BESIDE) & (slices < _LOWEST_SHARE) & (before > _FLUID_HU) & (before < _SOFT_HU)
+    return float(np.median(before[beside])) if beside.any() else float("nan")
 
 
 def _core_hu(

@@ -36,7 +36,11 @@ def ventricle_distance(
     distance = np.maximum(distance + 0.5 * wobble, np.float32(0.7) - np.abs(x))
     w = subject.ventricle
     third = rounded_ellipsoid(x, y, z, (0.0, -3.0, 11.0), (1.0 + 2.0 * w, 11.0, 8.0))
-    fourth = rounded_ellipsoid(x, y, z, (0.0, 38.0, -24.0), (4.0 + 2.5 * w, 3.0 + 1.5 * w, 9.0))
+    fourth = rounded_ellipsoid(x, y, z, (0.0, 38.0, -24.0), (4.0 + 3.5 * w, 3.0 + 1.5 * w, 9.0))
+    # The vermis bulges into it from behind, so that it is a crescent in most people.
+    size = rng.uniform(0.5, 1.2)
+    vermis = rounded_ellipsoid(x, y, z, (0.0, 43.0 + rng.normal(0, 1.0), -28.0), (5.0 * size, 5.5 * size, 9.0 * size))
+    fourth = np.maximum(fourth, -vermis)
     return np.asarray(np.minimum(distance, np.minimum(third, fourth)), np.float32)
 
 

@@ -61,7 +61,7 @@ def insert_lesions(
     bleeds = without_overlap([Bleed(b.plan, replace(b.made, share=b.made.share * free)) for b in bleeds])
     pixel = head.interior.pixel_mm
     noise = np.clip(hu - gaussian_filter(hu, (0, 1.5, 1.5)), -_NOISE_LIMIT_HU, _NOISE_LIMIT_HU)
-    truth = paint(hu, bleeds, head.interior, lambda a: a, head.slice_ml, pixel**2)
+    truth = paint(hu, bleeds, head.interior, lambda a: a, head.slice_ml, pixel**2, config.least_contrast_hu)
     for bleed in bleeds:
         hu += bleed.made.share * noise
     whole[head.box] = np.rint(hu)

@@ -118,6 +118,24 @@ def _vessels(canvas: _Canvas) -> None:
             canvas.ball((side * 8.0, -6.0, -5.0), (1.6, 2.2, 3.0), rng.uniform(150.0, 500.0))
 
 
+def _sella(canvas: _Canvas) -> None:
+    """The bony back of the sella with the clinoids, and between them the pituitary and the cavernous sinuses."""
+    rng, subject = canvas.rng, canvas.subject
+    back, top = 5.0 + rng.normal(0, 1.5), -4.0 + rng.normal(0, 2.0)
+    bone = rng.uniform(350.0, 1000.0)
+    canvas.ball((0.0, back - 10.0, top - 5.0), (6.5, 5.5, 4.5), subject.grey_hu + rng.uniform(0.0, 16.0))
+    for side in (-1.0, 1.0):
+        reach = rng.uniform(7.0, 10.0)
+        sinus = (side * (reach + 3.0), back - 9.0, top - 5.0)
+        canvas.ball(sinus, (rng.uniform(2.5, 5.0), 9.0, rng.uniform(3.0, 6.0)), subject.vessel_hu + rng.uniform(0, 12))
+        if rng.random() < 0.1 + 0.4 * subject.atrophy:
+            calcified = (sinus[0], sinus[1] + rng.normal(0, 4.0), top - 3.0)
+            canvas.ball(calcified, (1.2, 2.5, 1.8), rng.uniform(120.0, 600.0))
+        canvas.ball((side * reach, back, top), (2.5, 1.8, rng.uniform(1.5, 3.0)), bone)
+        canvas.ball((side * (reach + 3.0), back - 20.0, top), (2.5, 4.5, rng.uniform(1.5, 3.5)), bone)
+    canvas.ball((0.0, back, top - 4.0), (rng.uniform(7.0, 11.0), rng.uniform(1.2, 2.4), rng.uniform(3.5, 7.0)), bone)
+
+
 def _dense_artery(canvas: _Canvas) -> None:
     """A clot in the middle cerebral artery."""
     rng = canvas.rng
@@ -178,6 +196,7 @@ _Kind = tuple[str, Callable[[float], float], Callable[[_Canvas], None]]
 # Name, probability at an age (0.1 young to 1 old), painter. Frequencies are ours, of the order that readers see.
 _KINDS: tuple[_Kind, ...] = (
     ("vessels", lambda _: 1.0, _vessels),
+    ("sella", lambda _: 1.0, _sella),
     ("infarct", lambda old: 0.06 + 0.22 * old, _infarct),
     ("second-infarct", lambda old: 0.02 + 0.1 * old, _infarct),
     ("pineal-calcification", lambda old: 0.35 + 0.35 * old, _pineal),

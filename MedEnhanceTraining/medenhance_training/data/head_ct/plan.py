@@ -110,6 +110,21 @@ def beside_grey(plans: tuple[Plan, ...], grey_hu: float) -> tuple[Plan, ...]:
     return tuple(replace(plan, mean_hu=plan.mean_hu + grey_hu - OBSERVED_GREY_HU) for plan in plans)
 
 
+def told_apart(plan: Plan, around_hu: float, least_hu: float) -> Plan:
+    """The plan with a density at least so far from what lies around the bleed: denser, or thinner where it is old.
+
+    Args:
+        plan: What was drawn.
+        around_hu: Of the brain around it; NaN where there is none, and then nothing changes.
+        least_hu: How far at least.
+    """
+    if not abs(plan.mean_hu - around_hu) < least_hu:
+        return plan
+    # Up to twice the least: what was drawn too faint to be seen stays faint.
+    further = least_hu * (1.0 + np.random.default_rng([plan.seed, 1]).random())
+    return replace(plan, mean_hu=around_hu + (-further if plan.stage == "chronic" else further))
+
+
 def _volume(observed: Observed, rng: np.random.Generator) -> float:
     """Log-normal on either side of the median, so that the 5th, 50th and 95th percentiles are the observed ones."""
     z = float(np.clip(rng.normal(), -2.1, 2.1))

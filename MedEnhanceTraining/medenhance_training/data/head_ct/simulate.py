@@ -65,7 +65,7 @@ def simulate_head(seed: int, config: HeadConfig | None = None, plans: tuple[Plan
     # Bone shows through at the border while labels are chosen, as it will in the image.
     bone = head[fine]
     hu += (bone - hu) * (1.0 - cavity)
-    truth = _painted(hu, bleeds, inside, slice_ml, scan)
+    truth = paint(hu, bleeds, inside, averaged, slice_ml.astype(np.float32), scan.pixel_mm**2, config.least_contrast_hu)
     head[fine] = hu
     slices = averaged(head)
     middle = NUM_SUB_PLANES // 2
@@ -88,10 +88,6 @@ def _settled(config: HeadConfig, seed: int) -> HeadConfig:
         shifted, preset="external_shift", prevalence=config.prevalence, subtypes=config.subtypes,
         size_px=config.size_px, chronic_share=config.chronic_share, negatives=config.negatives,
     )  # fmt: skip
-
-
-def _painted(hu: np.ndarray, bleeds: list[Bleed], inside: Interior, slice_ml: np.ndarray, scan: Scan) -> Truth:
-    return paint(hu, bleeds, inside, averaged, slice_ml.astype(np.float32), scan.pixel_mm**2)
 
 
 def _interior(
