@@ -11,7 +11,7 @@ from scipy.ndimage import binary_dilation
 from medenhance_training.data.head_ct.case import SUBTYPE_IDS, SUBTYPES, HeadCase
 from medenhance_training.data.head_ct.config import PRESETS, SHIFTS, HeadConfig
 from medenhance_training.data.head_ct.fields import enlarged, inside, level_for_volume, sheet, smooth_noise
-from medenhance_training.data.head_ct.plan import OBSERVED, Plan, draw_plan, draw_plans
+from medenhance_training.data.head_ct.plan import OBSERVED, Plan, draw_plan, draw_plans, told_apart
 from medenhance_training.data.head_ct.simulate import simulate_head
 
 # Small, upright and without artefacts: what a test measures is then the bleed's.
@@ -79,6 +79,38 @@ def test_the_blood_is_as_dense_as_planned_and_denser_than_before(
     if case.hu.shape == normal.hu.shape:
         centre = binary_dilation(case.mask) & case.mask & (case.hu < 100)
         assert np.median(case.hu[centre]) > np.median(normal.hu[centre]) + 10.0
+
+
+def contrast_hu(case: HeadCase) -> float:
+    """Mean of a bleed away from bone, less the median of the brain beside it."""
+    bone = binary_dilation(case.hu > 200.0, np.ones((1, 5, 5), bool))
+    beside = binary_dilation(case.mask, np.ones((1, 5, 5), bool)) & ~binary_dilation(
+        case.mask, np.ones((1, 3, 3), bool)
+    )
+    brain = beside & case.cavity & ~bone & (case.hu > 15.0)
+    return float(case.hu[case.mask & ~bone].mean() - np.median(case.hu[brain]))
+
+
+@pytest.mark.parametrize("stage", ["subacute", "chronic"])
+def test_a_bleed_as_dense_as_brain_is_made_denser_or_an_old_one_thinner(stage: str) -> None:
+    plain = simulate_head(3, replace(QUIET, least_contrast_hu=0.0), (Plan("subdural", 40.0, 33.0, stage, 5),))
+    alike = 33.0 - contrast_hu(plain)  # what this plan needs for the density of brain
+    plan = Plan("subdural", 40.0, alike, stage, 5)
+    unseen = simulate_head(3, replace(QUIET, least_contrast_hu=0.0), (plan,))
+    faint = simulate_head(3, replace(QUIET, least_contrast_hu=6.0), (plan,))
+    np.testing.assert_array_equal(unseen.subtypes, faint.subtypes)
+    assert abs(contrast_hu(unseen)) < 2.0
+    apart = -contrast_hu(faint) if stage == "chronic" else contrast_hu(faint)
+    assert 4.0 < apart < 14.0
+
+
+def test_densities_far_from_the_brain_stay_as_drawn() -> None:
+    for mean in (23.0, 47.0):
+        plan = Plan("subdural", 20.0, mean, "acute", 5)
+        assert told_apart(plan, 35.0, 4.0) is plan
+    near = Plan("subdural", 20.0, 36.0, "acute", 5)
+    assert told_apart(near, float("nan"), 4.0) is near  # nothing to differ from
+    assert 39.0 <= told_apart(near, 35.0, 4.0).mean_hu <= 43.0
 
 
 def test_an_epidural_bleed_stays_between_sutures_and_the_bone_and_is_a_lens(cases: dict[str, HeadCase]) -> None:
@@ -163,6 +195,19 @@ def test_a_negative_scan_has_no_bleed_and_a_normal_look(normal: HeadCase) -> Non
     assert (normal.hu[normal.ventricles] < 25.0).mean() > 0.7
     assert (normal.hu > 700.0).mean() > 0.02
     assert np.median(normal.hu[:, :3]) < -900.0
+
+
+def test_the_sella_stands_in_the_middle_of_the_skull_base(normal: HeadCase) -> None:
+    case = simulate_head(3, replace(QUIET, negatives=1.0))
+    assert "sella" in case.hard_negatives
+    assert "sella" not in normal.hard_negatives
+    low = slice(0, len(case.hu) // 2)
+    added = ((case.hu > 300.0) & (normal.hu < 150.0) & case.cavity)[low]
+    x = _lps_x(case)[low][added]
+    assert (np.abs(x) < 18.0).mean() > 0.8
+    assert x.min() < -4.0
+    assert x.max() > 4.0
+    assert (np.abs(x) < 3.0).any()  # the back joins the two sides
 
 
 def test_look_alikes_are_bright_and_unlabelled() -> None:
