@@ -27,7 +27,7 @@ from medenhance.manifest import RESOURCES, ModelEntry, Precision, add_entry, ent
 from medenhance.predict import Predictor
 from medenhance.weights import require_golden, save
 from medenhance_training.checkpoint import load_published
-from medenhance_training.head_export import golden_scan, sample_scan, scan_precisions
+from medenhance_training.head_export import golden_scan, input_limits, sample_scan, scan_precisions
 from medenhance_training.methods import task_of, trial_entry, weights_digest
 from medenhance_training.model_card import (
     all_training_data,
@@ -142,7 +142,7 @@ def described(published: PublishedNetwork, labels: Labels, stated: Statement, re
         default=labels.default,
         licence=labels.licence,
         intended_use=labels.intended_use,
-        limits=stated.limits,
+        limits=(*stated.limits, *input_limits(published)),
         training_data=all_training_data(record),
         metrics=stated.metrics,
         recipe=recipe_command(record),

@@ -1,4 +1,4 @@
-"""What a weights file for head CT carries as its test, and in which floating-point formats it may run."""
+"""What a weights file for head CT carries as its test, in which formats it may run, what its input leaves out."""
 
 from __future__ import annotations
 
@@ -25,6 +25,17 @@ _GOLDEN_SLICES, _GOLDEN_SIDE_PX = 3, 64
 LOGIT_TOLERANCE = 0.1
 # ... and the masks of a bleed have to agree so well.
 DICE_TOLERANCE = 0.98
+
+
+def input_limits(published: PublishedNetwork) -> tuple[str, ...]:
+    """What a network cannot know because its input does not hold it."""
+    seen = getattr(networks.parse_config(published.network, published.config), "input", None)
+    if not getattr(seen, "levelled", False):
+        return ()
+    return (
+        "Sees brain without the bright rim that beam hardening leaves below the skull: thin blood below most of the "
+        "skull, on both sides, is taken away with it, and only a warning names the slices.",
+    )
 
 
 def sample_scan() -> Volume:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from medenhance.volume import Volume
 from medenhance_training import head_export
 from medenhance_training.data.head_ct.config import HeadConfig
 from medenhance_training.data.head_ct.simulate import simulate_head
-from medenhance_training.head_export import golden_scan, scan_precisions
+from medenhance_training.head_export import golden_scan, input_limits, scan_precisions
 from medenhance_training.methods import task_of, trial_entry
 from medenhance_training.objectives.published import build_published, describe
 from medenhance_training.objectives.smart_net import IDENTITY
@@ -43,6 +45,14 @@ def test_the_golden_test_is_a_scan_of_three_slices_with_tissue(published, volume
     assert y.shape == (3, 4, *x.shape[2:])
     assert (x > 0).float().mean() > 0.3
     assert torch.equal(networks.spec("smart-net-scan").on_stack(network, x), y)
+
+
+def test_a_card_says_what_levelling_takes_away(published):
+    assert input_limits(published) == ()
+    network = tiny_head_network(SmartNetScanConfig())
+    levelled = describe(replace(network, input=replace(network.input, levelled=True)), IDENTITY)
+    (limit,) = input_limits(levelled)
+    assert "below most of the skull" in limit
 
 
 def test_a_format_that_moves_the_logit_or_the_mask_is_left_out(published, volume, monkeypatch):
