@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg, subcommand
 
-from medenhance.commands.denoise_ct import Precision
+from medenhance.commands.choices import HemorrhageChoices, ModelChoices, hemorrhage_options
 from medenhance.terminal import TerminalProgress
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DenoiseBatch:
+class DenoiseBatch(ModelChoices):
     """Denoise every study below a folder.
 
     A study is every CT series of every folder with DICOM files, and every NRRD, NIfTI, MHA or MHD file. The output
@@ -33,8 +33,6 @@ class DenoiseBatch:
     """Folder with studies at any depth."""
     output_root: Annotated[Positional[Path], arg(metavar="OUTPUT_ROOT")]
     """Folder that will mirror it."""
-    model: Annotated[str | None, arg(metavar="ID")] = None
-    """Model to run, see `medenhance models list`; the default one if not given."""
     strength: Annotated[float, arg(metavar="S")] = 1.0
     """From 0 (the input) to 1 (all that the model does)."""
     format: Literal["same", "dicom", "nrrd", "nifti"] = "same"
@@ -45,16 +43,12 @@ class DenoiseBatch:
     """Write the trust report of each study beside it."""
     figure: Annotated[bool, FlagCreatePairsOff] = False
     """Also write the trust report of each study as a figure."""
-    device: Annotated[str, arg(metavar="D")] = "auto"
-    """auto, cpu, cuda, cuda:1, mps or xpu; see `medenhance doctor`."""
-    precision: Precision = "auto"
-    """auto takes a short format only where the hardware is built for it and the model allows it."""
     scheduler: Annotated[str | None, arg(metavar="ADDRESS")] = None
     """Run the studies on the Dask cluster of this scheduler; its workers need the same folders and `--nthreads 1`."""
 
 
 @dataclass(frozen=True)
-class HemorrhageBatch:
+class HemorrhageBatch(HemorrhageChoices):
     """Look for blood in every head CT below a folder, and write a worklist.
 
     A study is every CT series of every folder with DICOM files, and every NRRD, NIfTI, MHA or MHD file; each gets a
@@ -67,26 +61,6 @@ class HemorrhageBatch:
     """Folder with studies at any depth."""
     output_root: Annotated[Positional[Path], arg(metavar="OUTPUT_ROOT")]
     """Folder for the worklist and one folder a study."""
-    model: Annotated[str | None, arg(metavar="ID")] = None
-    """Model to run, see `medenhance models list`; the default one if not given."""
-    operating_point: Annotated[str | None, arg(metavar="NAME")] = None
-    """By which operating point of the model's card a scan is flagged; the first if not given."""
-    mask_threshold: Annotated[float | None, arg(metavar="P")] = None
-    """Probability from which on a voxel belongs to the mask; by the rule of the model's card if not given."""
-    critical_ml: Annotated[float, arg(metavar="ML")] = 30.0
-    """Suspected volume from which on a scan is critical."""
-    critical_shift_mm: Annotated[float, arg(metavar="MM")] = 5.0
-    """Midline shift from which on a suspected bleed is critical."""
-    report: Annotated[bool, FlagCreatePairsOff] = False
-    """Also draw the report of each study as a figure."""
-    format: Literal["nrrd", "nifti"] = "nrrd"
-    """Format of the masks."""
-    dicom: Annotated[tuple[Literal["seg", "sr", "ko"], ...], arg(metavar="OBJECT ...")] = ()
-    """DICOM objects to write for each DICOM study: seg (mask), sr (measurements), ko (key images)."""
-    device: Annotated[str, arg(metavar="D")] = "auto"
-    """auto, cpu, cuda, cuda:1, mps or xpu; see `medenhance doctor`."""
-    precision: Precision = "auto"
-    """auto takes a short format only where the hardware is built for it and the model allows it."""
     scheduler: Annotated[str | None, arg(metavar="ADDRESS")] = None
     """Run the studies on the Dask cluster of this scheduler; its workers need the same folders and `--nthreads 1`."""
 
@@ -174,21 +148,11 @@ def _request(args: DenoiseBatch | HemorrhageBatch) -> BatchOf:
 
 def _hemorrhage_request(args: HemorrhageBatch) -> BatchOf:
     from medenhance.batch.hemorrhage_work import HemorrhageBatchRequest
-    from medenhance.head_ct.priority import PriorityThresholds
-    from medenhance.tasks.detect_hemorrhage import DetectHemorrhageOptions
 
-    options = DetectHemorrhageOptions(
-        model=args.model,
-        operating_point=args.operating_point,
-        mask_threshold=args.mask_threshold,
-        thresholds=PriorityThresholds(args.critical_ml, args.critical_shift_mm),
-        device=args.device,
-        precision=args.precision,
-    )
     return HemorrhageBatchRequest(
         input_root=args.input_root,
         output_root=args.output_root,
-        options=options,
+        options=hemorrhage_options(args),
         figure=args.report,
         format=args.format,
         dicom=args.dicom,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from medenhance.commands.denoise_ct import Precision, summary
+from medenhance.commands.choices import ModelChoices
+from medenhance.commands.denoise_ct import summary
 from medenhance.terminal import TerminalProgress
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Demo:
+class Demo(ModelChoices):
     """Denoise a built-in low-dose case, compare it with its known truth, and write everything that there is to see.
 
     Writes the denoised study, what was removed, the trust report and its figure. Research use only.
@@ -26,12 +27,6 @@ class Demo:
     """A study of yours to use instead; its truth is not known, so only the trust report is made."""
     output: Annotated[Path, arg(metavar="FOLDER")] = Path("medenhance-demo")
     """Where to write; the files of an earlier demonstration are replaced."""
-    model: Annotated[str | None, arg(metavar="ID")] = None
-    """Model to run; the default one if not given."""
-    device: Annotated[str, arg(metavar="D")] = "auto"
-    """auto, cpu, cuda, cuda:1, mps or xpu."""
-    precision: Precision = "auto"
-    """auto takes a short format only where the hardware is built for it and the model allows it."""
     series: Annotated[str | None, arg(metavar="UID")] = None
     """SeriesInstanceUID, when PATH holds several series."""
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
+from medenhance.commands.choices import ModelChoices
 from medenhance.terminal import TerminalProgress
 
 if TYPE_CHECKING:
     from medenhance.measure.trust import TissueRow, TrustReport
     from medenhance.tasks.denoise_ct import DenoiseRequest
 
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
-
 
 @dataclass(frozen=True)
-class DenoiseCt:
+class DenoiseCt(ModelChoices):
     """Denoise a low-dose CT study and report what was removed.
 
     CT numbers stay HU, and the geometry of the output equals the input's. An output that ends in .nrrd, .mha, .mhd,
@@ -29,8 +28,6 @@ class DenoiseCt:
     """Folder of DICOM slices, DICOM file, NRRD, NIfTI or MHA."""
     output: Annotated[Positional[Path], arg(metavar="OUTPUT")]
     """Image file to write, or a new or empty folder for a DICOM series."""
-    model: Annotated[str | None, arg(metavar="ID")] = None
-    """Model to run, see `medenhance models list`; the default one if not given."""
     strength: Annotated[float, arg(metavar="S")] = 1.0
     """From 0 (the input) to 1 (all that the model does)."""
     residual: Annotated[Path | None, arg(metavar="PATH")] = None
@@ -39,10 +36,6 @@ class DenoiseCt:
     """Also write the trust report as JSON."""
     figure: Annotated[Path | None, arg(metavar="PATH.png")] = None
     """Also write the trust report as a figure."""
-    device: Annotated[str, arg(metavar="D")] = "auto"
-    """auto, cpu, cuda, cuda:1, mps or xpu; see `medenhance doctor`."""
-    precision: Precision = "auto"
-    """auto takes a short format only where the hardware is built for it and the model allows it."""
     series: Annotated[str | None, arg(metavar="UID")] = None
     """SeriesInstanceUID, when INPUT holds several series."""
 

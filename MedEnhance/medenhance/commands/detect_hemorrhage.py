@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import FlagCreatePairsOff, Positional, arg
+from tyro.conf import Positional, arg
 
+from medenhance.commands.choices import HemorrhageChoices, hemorrhage_options
 from medenhance.terminal import TerminalProgress
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DetectHemorrhage:
+class DetectHemorrhage(HemorrhageChoices):
     """Look for blood in a plain head CT, and measure it.
 
     The folder holds report.json and the mask on the study's own grid. A scan that is no plain head CT is not processed:
@@ -28,36 +29,16 @@ class DetectHemorrhage:
     """Folder of DICOM slices, DICOM file, NRRD, NIfTI or MHA."""
     output: Annotated[Positional[Path], arg(metavar="OUTPUT")]
     """New or empty folder."""
-    model: Annotated[str | None, arg(metavar="ID")] = None
-    """Model to run, see `medenhance models list`; the default one if not given."""
-    operating_point: Annotated[str | None, arg(metavar="NAME")] = None
-    """By which operating point of the model's card a scan is flagged; the first if not given."""
-    mask_threshold: Annotated[float | None, arg(metavar="P")] = None
-    """Probability from which on a voxel belongs to the mask; by the rule of the model's card if not given."""
     top_slices: Annotated[int, arg(metavar="N")] = 5
     """How many slices are named as those that speak most for blood."""
-    report: Annotated[bool, FlagCreatePairsOff] = False
-    """Also draw the report as a figure, report.png."""
-    format: Literal["nrrd", "nifti"] = "nrrd"
-    """Format of the mask."""
-    dicom: Annotated[tuple[Literal["seg", "sr", "ko"], ...], arg(metavar="OBJECT ...")] = ()
-    """DICOM objects to write: seg (mask), sr (measurements), ko (key images); INPUT has to be DICOM."""
     prior: Annotated[Path | None, arg(metavar="PATH")] = None
     """Report of an earlier scan of the same patient, to measure growth."""
-    critical_ml: Annotated[float, arg(metavar="ML")] = 30.0
-    """Suspected volume from which on a scan is critical."""
-    critical_shift_mm: Annotated[float, arg(metavar="MM")] = 5.0
-    """Midline shift from which on a suspected bleed is critical."""
     growth_share: Annotated[float, arg(metavar="SHARE")] = 0.33
     """Growth over the earlier volume that counts as expansion."""
     growth_ml: Annotated[float, arg(metavar="ML")] = 6.0
     """The same in mL; either is enough."""
     series: Annotated[str | None, arg(metavar="UID")] = None
     """SeriesInstanceUID, when INPUT holds several series."""
-    device: Annotated[str, arg(metavar="D")] = "auto"
-    """auto, cpu, cuda, cuda:1, mps or xpu; see `medenhance doctor`."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """auto takes a short format only where the hardware is built for it and the model allows it."""
 
 
 def run(args: DetectHemorrhage) -> int:
@@ -114,22 +95,14 @@ def _row(one: Component) -> str:
 
 
 def _request(args: DetectHemorrhage) -> DetectHemorrhageRequest:
-    from medenhance.head_ct.priority import PriorityThresholds
-    from medenhance.tasks.detect_hemorrhage import DetectHemorrhageOptions, DetectHemorrhageRequest
+    from medenhance.tasks.detect_hemorrhage import DetectHemorrhageRequest
 
-    options = DetectHemorrhageOptions(
-        model=args.model,
-        operating_point=args.operating_point,
-        mask_threshold=args.mask_threshold,
-        top_slices=args.top_slices,
-        thresholds=PriorityThresholds(args.critical_ml, args.critical_shift_mm, args.growth_share, args.growth_ml),
-        device=args.device,
-        precision=args.precision,
-    )
+    options = hemorrhage_options(args)
+    thresholds = replace(options.thresholds, growth_share=args.growth_share, growth_ml=args.growth_ml)
     return DetectHemorrhageRequest(
         input=args.input,
         output=args.output,
-        options=options,
+        options=replace(options, top_slices=args.top_slices, thresholds=thresholds),
         series=args.series,
         figure=args.report,
         format=args.format,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+from medenhance.commands.choices import ModelChoices
 from medenhance.terminal import TerminalProgress
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ Step = Literal["project", "enhance", "segment", "measure"]
 
 
 @dataclass(frozen=True)
-class EnhanceSpine:
+class EnhanceSpine(ModelChoices):
     """Enhance, segment and measure a coronal ultrasound projection of the back.
 
     The folder keeps the original beside the enhanced image, shows which pixels were generated, and states the curve
@@ -29,8 +30,6 @@ class EnhanceSpine:
     """Coronal image (.png, .nrrd, DICOM ...), folder of project-vpi, volume, or tracked sequence of PLUS or Slicer."""
     output: Annotated[Positional[Path], arg(metavar="OUTPUT")]
     """New or empty folder."""
-    model: Annotated[str | None, arg(metavar="ID")] = None
-    """Model to run, see `medenhance models list`; the default one if not given."""
     steps: Annotated[tuple[Step, ...], arg(metavar="STEP ...")] = ("project", "enhance", "segment", "measure")
     """What to do; a volume needs project, measure needs segment."""
     depth: Annotated[int, arg(metavar="N")] = 3
@@ -53,10 +52,6 @@ class EnhanceSpine:
     """Take the orientation as it is, whatever the echoes of a volume or the directions of an image say."""
     series: Annotated[str | None, arg(metavar="UID")] = None
     """SeriesInstanceUID, when a DICOM folder holds several series."""
-    device: Annotated[str, arg(metavar="D")] = "auto"
-    """auto, cpu, cuda, cuda:1, mps or xpu; see `medenhance doctor`."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """auto takes a short format only where the hardware is built for it and the model allows it."""
     dicom: bool = False
     """Write the enhanced image and the segmentations as DICOM too; INPUT has to be DICOM."""
 
