@@ -115,7 +115,8 @@ def training_data(config: Mapping[str, Any]) -> tuple[str, ...]:
     if config.get("type") == "HeadData":
         simulator = config["simulator"]
         share = f"{100 * simulator['prevalence']:.0f} % of them with blood"
-        return (f"{config['num_scans']} simulated head CT scans, {share} (preset {simulator['preset']})",)
+        simulated = f"{config['num_scans']} simulated head CT scans, {share} (preset {simulator['preset']})"
+        return (simulated, *_real_heads(config))
     lines = []
     if config.get("index"):
         index = load_index(Path(config["index"]))
@@ -139,6 +140,18 @@ def recipe_command(record: Mapping[str, Any]) -> str:
     changed = {key: value for key, value in used.items() if usual.get(key) != value and not _is_place(key)}
     settings = (f"--{key.replace('_', '-')} {_shown(value)}" for key, value in changed.items())
     return first + " ".join([name, *settings])
+
+
+def _real_heads(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Of a run on head CT, which may be older than real scans in training."""
+    names = [Path(path).name for path in config.get("real", ())]
+    if not names:
+        return ()
+    copies = f"{config['real_copies']} copies of {'each' if len(names) > 1 else 'it'}"
+    share = f"{100 * config['simulator']['prevalence']:.0f} % of them with simulated bleeds"
+    return (
+        f"{len(names)} real head CT without blood ({', '.join(names)}; {config['real_source']}): {copies}, {share}",
+    )
 
 
 def all_training_data(record: Mapping[str, Any]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from tiny_head import framed_scan, scan_stream, scans, slice_stream
 
 from medenhance.errors import MedEnhanceError
 from medenhance.head_ct.frame import FrameConfig
+from medenhance.image_files import read_image, write_image
 from medenhance.networks.smart_net_input import HeadInput
 from medenhance_training.data import head_bank
 from medenhance_training.data.genesis import Genesis, spoiled
@@ -315,3 +316,52 @@ def test_blood_of_a_neighbour_shows_in_a_thicker_slice_and_in_its_label():
         assert one["has_blood"].tolist() == [0.0, 1.0, 1.0, 1.0, 0.0]
     sliced = HeadSliceStream([scan], Place(3, 1), 1, "even", thick)
     assert {float(sliced.sample(k)["has_blood"]) for k in range(12)} == {0.0, 1.0}
+
+
+def real_scan(path: Path) -> Path:
+    """A scan without blood as an image file, which stands for a real one."""
+    volume = simulate_head(5, dataclasses.replace(TINY, prevalence=0.0)).volume
+    write_image(volume, path, {})
+    return path
+
+
+def test_bleeds_come_into_copies_of_a_real_scan_and_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = real_scan(tmp_path / "real.nrrd")
+    heads = Heads(0, 4, dataclasses.replace(TINY, prevalence=0.5), SEEN, path)
+    copies = list(framed_scans(heads, tmp_path / "cache"))
+    bleeding = [bool(copy.has_blood.any()) for copy in copies]
+    assert set(bleeding) == {True, False}
+    (plain,) = [copy for copy in copies if not copy.share.any()][:1]
+    for copy in copies:
+        still = copy.share == 0
+        # Away from blood, and from brain that it pushed aside, a copy is the scan itself.
+        assert np.mean(copy.hu[still] == plain.hu[still]) > 0.8
+        assert copy.hu.shape == plain.hu.shape
+    monkeypatch.setattr(head_bank, "insert_lesions", None)
+    again = list(framed_scans(heads, tmp_path / "cache"))
+    assert all(
+        np.array_equal(a.hu, b.hu) and np.array_equal(a.share, b.share) for a, b in zip(again, copies, strict=True)
+    )
+
+
+def test_copies_of_another_scan_are_others(tmp_path: Path):
+    path = real_scan(tmp_path / "real.nrrd")
+    heads = Heads(0, 1, dataclasses.replace(TINY, prevalence=0.0), SEEN, path)
+    (first,) = framed_scans(heads, tmp_path / "cache")
+    volume = read_image(path)
+    write_image(volume.with_array(volume.array + 5.0), path, {})
+    (second,) = framed_scans(heads, tmp_path / "cache")
+    assert np.median(second.hu.astype(int) - first.hu) == 5
+
+
+def test_real_scans_stand_beside_the_simulated_ones(tmp_path: Path):
+    path = real_scan(tmp_path / "real.nrrd")
+    data = HeadData("scan", 1, simulator=TINY, seen=SEEN, real=(path,), real_copies=2, real_source="made here, CC0")
+    stream = data.open(1, 0, 1, seed=0).stream
+    assert len(stream.scans) == 3
+    assert stream.scans[1].hu.shape == stream.scans[2].hu.shape
+
+
+def test_real_scans_without_a_source_are_refused(tmp_path: Path):
+    with pytest.raises(MedEnhanceError, match="source and licence"):
+        HeadData(real=(tmp_path,))

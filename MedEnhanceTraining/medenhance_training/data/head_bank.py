@@ -1,11 +1,14 @@
-"""Simulated head CT scans in the frame of a network, kept on disk: simulating them again would take minutes."""
+"""Head CT scans in the frame of a network, kept on disk: making them again would take minutes.
+
+All of a scan is simulated, or bleeds alone, which are put into a real scan that has none.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -17,9 +20,12 @@ from medenhance.head_ct.clahe import equalised_hu
 from medenhance.head_ct.frame import HeadFrame
 from medenhance.networks.smart_net_input import HeadInput
 from medenhance.progress import Progress, Silent, checkpoint
+from medenhance.study import read_study
+from medenhance.volume import Volume
 from medenhance_training.data import head_ct
 from medenhance_training.data.head_ct.case import HeadCase
 from medenhance_training.data.head_ct.config import HeadConfig
+from medenhance_training.data.head_ct.insert import insert_lesions
 from medenhance_training.data.head_ct.simulate import simulate_head
 
 FULL = 255
@@ -55,19 +61,22 @@ def has_blood(share: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Heads:
-    """Which scans to simulate, and for which network.
+    """Which scans to make, and for which network.
 
     Attributes:
         first: Seed of the first.
         count: How many.
         simulator: What may be drawn.
         seen: Frame and equalisation; the rest of it is the network's own.
+        scan: A real scan without blood, DICOM or image file: each scan is a copy of it, with bleeds as often as
+            simulated scans have any. None simulates heads.
     """
 
     first: int
     count: int
     simulator: HeadConfig = field(default_factory=HeadConfig)
     seen: HeadInput = field(default_factory=HeadInput)
+    scan: Path | None = None
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -81,24 +90,28 @@ def framed_scans(heads: Heads, cache: Path | None, progress: Progress | None = N
         heads: Which.
         cache: Folder to keep them in, made where it is missing; None keeps nothing.
         progress: Is told about every scan, and may cancel.
+
+    Raises:
+        MedEnhanceError: The real scan cannot be read, or has no closed skull around a brain.
     """
     progress = progress or Silent()
-    digest = simulator_digest()
+    real = None if heads.scan is None else read_study(heads.scan)
+    make, key = _maker(heads, real), _key(heads, real)
     for number in range(heads.count):
         checkpoint(progress, "simulate", number / heads.count)
         seed = heads.first + number
         if cache is None:
-            yield framed(simulate_head(seed, heads.simulator), heads.seen)
+            yield framed(make(seed), heads.seen)
             continue
-        path = cache / f"{seed}-{_key(heads, digest)}.npz"
+        path = cache / f"{seed}-{key}.npz"
         if not path.is_file():
-            _write(path, framed(simulate_head(seed, heads.simulator), heads.seen))
+            _write(path, framed(make(seed), heads.seen))
         yield _read(path, seed)
     progress.update("simulate", 1.0)
 
 
 def framed(case: HeadCase, seen: HeadInput) -> FramedScan:
-    """A simulated scan as a network with this input sees it, by the code that users run."""
+    """A scan as a network with this input sees it, by the code that users run."""
     frame = HeadFrame.of(case.volume, seen.frame)
     hu = frame.enter(case.hu)
     if seen.clahe:
@@ -115,11 +128,21 @@ def simulator_digest() -> str:
     return digest.hexdigest()
 
 
-def _key(heads: Heads, digest: str) -> str:
+def _maker(heads: Heads, real: Volume | None) -> Callable[[int], HeadCase]:
+    """From a seed to its scan."""
+    if real is None:
+        return lambda seed: simulate_head(seed, heads.simulator)
+    return lambda seed: insert_lesions(real, seed, heads.simulator)
+
+
+def _key(heads: Heads, real: Volume | None) -> str:
+    """What all scans of one kind have in common."""
     seen = heads.seen
     window = seen.windows_hu[0] if seen.clahe else None
-    described = json.dumps([asdict(heads.simulator), asdict(seen.frame), window, digest])
-    return hashlib.sha256(described.encode()).hexdigest()[:16]
+    described = [asdict(heads.simulator), asdict(seen.frame), window, simulator_digest()]
+    if real is not None:
+        described += [hashlib.sha256(real.array.tobytes()).hexdigest(), asdict(real.grid)]
+    return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
 
 
 def _write(path: Path, scan: FramedScan) -> None:

@@ -1,8 +1,9 @@
-"""What a run on head CT trains on: simulated scans, and none of them in two parts of the split."""
+"""What a run on head CT trains on: simulated scans, none of them in two parts of the split, and bleeds in real ones."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -32,7 +33,11 @@ class HeadData:
         sampling: How slices are drawn.
         variants: Variants to draw.
         spoil: Spoils slices as Models Genesis does.
-        cache: Folder that keeps the framed scans; None simulates them anew.
+        cache: Folder that keeps the framed scans; None makes them anew.
+        real: Real scans without blood, DICOM or image files, into whose copies bleeds are put. What shows blood, or is
+            to test the network, is none of them.
+        real_copies: Of each, so many; the simulator's prevalence says how many of them bleed.
+        real_source: Whose they are and under which licence, for the model card.
     """
 
     unit: Literal["slice", "scan"] = "slice"
@@ -44,6 +49,9 @@ class HeadData:
     variants: HeadVariants = field(default_factory=HeadVariants)
     spoil: Genesis | None = None
     cache: Path | None = None
+    real: tuple[Path, ...] = ()
+    real_copies: int = 80
+    real_source: str = ""
 
     def __post_init__(self) -> None:
         last = self.first_scan + self.num_scans
@@ -53,13 +61,21 @@ class HeadData:
                 f"Scans {self.first_scan} to {last - 1} are not all for training (0 to {VALIDATION_SCANS - 1}).",
                 "Choose another first scan, or fewer: the others are held out.",
             )
+        if self.real and not self.real_source.strip():
+            message = "Real scans need their source and licence, which the model card states."
+            raise MedEnhanceError("bad-option", message, "Name them with --data.real-source.")
 
     def open(self, batch_size: int, rank: int, num_processes: int, seed: int) -> TrainingData:
-        """Simulate the scans and open this process's share of the stream."""
-        heads = Heads(self.first_scan, self.num_scans, self.simulator, self.seen)
-        scans = list(framed_scans(heads, self.cache))
+        """Make the scans and open this process's share of the stream."""
+        scans = [scan for heads in self._heads() for scan in framed_scans(heads, self.cache)]
         place = Place(seed, batch_size * num_processes, rank, num_processes)
         if self.unit == "scan":
             return TrainingData(HeadScanStream(scans, place, self.variants), [])
         stream = HeadSliceStream(scans, place, self.seen.neighbours, self.sampling, self.variants, self.spoil)
         return TrainingData(stream, [])
+
+    def _heads(self) -> Iterator[Heads]:
+        simulated = Heads(self.first_scan, self.num_scans, self.simulator, self.seen)
+        yield simulated
+        for path in self.real:
+            yield replace(simulated, count=self.real_copies, scan=path)
