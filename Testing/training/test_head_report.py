@@ -158,6 +158,10 @@ def test_a_record_says_which_scans_and_which_encoder_came_before(tmp_path: Path)
     config = to_plain(recipe("smart-net-scan-compact"))
     config["data"]["num_scans"] = 7
     assert training_data(config["data"]) == ("7 simulated head CT scans, 65 % of them with blood (preset balanced)",)
+    real = {**config["data"], "real": ["/data/head_a"], "real_copies": 12, "real_source": "Someone, CC0"}
+    assert training_data(real)[1] == (
+        "1 real head CT without blood (head_a; Someone, CC0): 12 copies of it, 65 % of them with simulated bleeds"
+    )
     config["objective"]["encoder_from"] = "resnet50-imagenet.pth"
     record = {"recipe": "smart-net-scan-compact", "config": config}
     assert recipe_command(record) == (
