@@ -77,6 +77,16 @@ def test_nothing_outside_the_brain_changes(inserted: dict[str, HeadCase], real: 
     assert case.mask[case.cavity].sum() > 0.95 * case.mask.sum()
 
 
+@pytest.mark.parametrize("stage", ["acute", "chronic"])
+def test_bone_stays_where_it_is_when_a_large_bleed_pushes_the_brain(real: Volume, stage: str) -> None:
+    plan = Plan("subdural", 110.0, 55.0 if stage == "acute" else 20.0, stage, 3)
+    case = insert_lesions(real, 0, plans=(plan,))
+    assert case.mask.sum() > 0
+    assert not ((case.hu > 150.0) & (real.array < 140.0)).any()
+    bone = np.asarray(real.array) > 150.0
+    np.testing.assert_array_equal(case.hu[bone], np.asarray(real.array, np.float32)[bone])
+
+
 def test_kinds_lie_where_they_belong_in_a_real_head(inserted: dict[str, HeadCase], real: Volume) -> None:
     assert not (inserted["epidural"].mask & inserted["epidural"].sutures).any()
     ventricular = inserted["intraventricular"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import binary_dilation, gaussian_filter, map_coordinates
 
 from medenhance.volume import Volume
 from medenhance_training.data.head_ct.bleeds import (
@@ -26,8 +26,8 @@ from medenhance_training.data.head_ct.skull import sutures
 
 # What differs from its surroundings by more than this is anatomy, not noise.
 _NOISE_LIMIT_HU = 15.0
-# Bone and calcium stay what they are.
-_BONE_HU = 150.0
+# Bone and calcium stay what they are; the kernel smears them over this.
+_BONE_HU, _SMEAR_MM = 150.0, 1.0
 
 
 def insert_lesions(
@@ -55,9 +55,10 @@ def insert_lesions(
     whole = np.array(volume.array, np.float32)
     hu = whole[head.box]
     sideways = head.interior.x - effect.places.x, head.interior.y - effect.places.y
-    hu, ventricle, fluid = _moved((hu, head.ventricle, head.fluid), sideways, head)
+    bone = hu >= _BONE_HU
+    hu, ventricle, fluid = _pushed(hu, bone, sideways, head)
     bleeds = bleeds + make_fluid_bleeds(plans, head.interior, fluid, ventricle)
-    free = np.asarray(hu < _BONE_HU, np.float32)
+    free = np.asarray(~bone, np.float32)
     bleeds = without_overlap([Bleed(b.plan, replace(b.made, share=b.made.share * free)) for b in bleeds])
     pixel = head.interior.pixel_mm
     noise = np.clip(hu - gaussian_filter(hu, (0, 1.5, 1.5)), -_NOISE_LIMIT_HU, _NOISE_LIMIT_HU)
@@ -80,6 +81,18 @@ def insert_lesions(
         midline_shift_mm=effect.shift_mm,
         hard_negatives=(),
     )
+
+
+def _pushed(
+    hu: np.ndarray, bone: np.ndarray, sideways: tuple[np.ndarray, np.ndarray], head: Segmented
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """HU, ventricles and fluid after the brain gave way; bone and what it smears into stay where they are."""
+    reach = max(1, round(_SMEAR_MM / head.interior.pixel_mm))
+    still = binary_dilation(bone, np.ones((1, 3, 3), bool), iterations=reach)
+    # Nothing but brain comes from under the bone.
+    brain = np.where(still, np.median(hu[enlarged(head.interior.depth) > _SMEAR_MM]), hu).astype(np.float32)
+    moved, ventricle, fluid = _moved((brain, head.ventricle, head.fluid), sideways, head)
+    return np.where(still, hu, moved), ventricle, fluid
 
 
 def _moved(
