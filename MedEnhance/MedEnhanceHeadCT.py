@@ -271,6 +271,7 @@ class MedEnhanceHeadCTWidget(ScriptedLoadableModuleWidget):
         self.ui.sampleDataButton.clicked.connect(self.onLoadSample)
         self.ui.editButton.clicked.connect(self.onEdit)
         self.ui.saveButton.clicked.connect(self.onSave)
+        self.panel.resume(self.parent.isEntered)
 
     def cleanup(self) -> None:
         """The panel goes for good."""

@@ -272,6 +272,7 @@ class MedEnhanceLowDoseCTWidget(ScriptedLoadableModuleWidget):
         self._makeSections()
         self.panel.connectApply(self.onApply)
         self.ui.sampleDataButton.clicked.connect(self.onLoadSample)
+        self.panel.resume(self.parent.isEntered)
 
     def cleanup(self) -> None:
         """The panel goes for good."""

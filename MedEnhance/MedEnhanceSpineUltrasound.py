@@ -362,6 +362,7 @@ class MedEnhanceSpineUltrasoundWidget(ScriptedLoadableModuleWidget):
         self.ui.saveButton.clicked.connect(self.onSave)
         self.ui.sampleDataButton.clicked.connect(self.onLoadSample)
         self.ui.measureAgainButton.clicked.connect(self.onMeasureAgain)
+        self.panel.resume(self.parent.isEntered)
 
     def cleanup(self) -> None:
         """The panel goes for good."""

@@ -101,15 +101,23 @@ class CompareLayout:
         self._statesBefore = {}
         # A layout that the user chose meanwhile stays.
         if self._arrangementBefore is not None and self.isShown:
+            _showAllViews(self._layoutNode())
             self._layoutNode().SetViewArrangement(self._arrangementBefore)
         self._arrangementBefore = None
 
     def _arrange(self) -> None:
         layout = self._layoutNode()
-        if layout is None or self.isShown:
+        if layout is None:
             return
+        _showAllViews(layout)
+        isKnown = layout.IsLayoutDescription(LAYOUT_ID)
+        if self.isShown and isKnown:
+            return
+        if self.isShown:
+            # A scene that was saved side by side brings the number back, and Slicer has no views for it yet.
+            layout.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
         self._arrangementBefore = layout.GetViewArrangement()
-        if not layout.IsLayoutDescription(LAYOUT_ID):
+        if not isKnown:
             layout.AddLayoutDescription(LAYOUT_ID, layoutDescription())
         layout.SetViewArrangement(LAYOUT_ID)
 
@@ -167,6 +175,14 @@ class CompareLayout:
         scale = max((bounds[1] - bounds[0]) / width, (bounds[3] - bounds[2]) / height)
         sliceNode.SetFieldOfView(scale * width, scale * height, sliceNode.GetFieldOfView()[2])
         sliceNode.UpdateMatrices()
+
+
+def _showAllViews(layout: Any) -> None:
+    """No single view fills the window any more: Slicer would show it instead of a layout."""
+    if hasattr(layout, "RemoveAllMaximizedViewNodes"):
+        layout.RemoveAllMaximizedViewNodes()
+    else:  # Slicer 5.10
+        layout.SetMaximizedViewNode(None)
 
 
 def layoutDescription() -> str:

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from MedEnhanceLib.HeadSegmentation import addMask
 from MedEnhanceLib.HeadStudy import showBrain
-from MedEnhanceLib.SampleCase import MODULE_FOLDER
+from MedEnhanceLib.SampleSource import MODULE_FOLDER, offerSample
 from MedEnhanceLib.VolumeBridge import volumeArray
 
 SCAN = MODULE_FOLDER / "medenhance" / "resources" / "demo_head_ct.nrrd"
@@ -34,13 +34,4 @@ def loadHeadSample() -> tuple[Any, Any]:
 
 def registerHeadSample() -> None:
     """Offer it in Slicer's Sample Data module."""
-    import SampleData
-
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category="MedEnhance",
-        sampleName="MedEnhanceHeadCT",
-        thumbnailFileName=str(MODULE_FOLDER / "Resources" / "Icons" / "MedEnhanceHeadCT.png"),
-        uris=SCAN.as_uri(),
-        fileNames="MedEnhance_head_ct.nrrd",
-        nodeNames=_("Simulated head CT"),
-    )
+    offerSample("MedEnhanceHeadCT", SCAN, _("Simulated head CT"))

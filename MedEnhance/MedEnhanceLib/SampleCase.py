@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
-MODULE_FOLDER = Path(__file__).parents[1]
+from MedEnhanceLib.SampleSource import MODULE_FOLDER, offerSample
+
 LOW_DOSE = MODULE_FOLDER / "medenhance" / "resources" / "demo_low_dose.nrrd"
 TRUTH = MODULE_FOLDER / "medenhance" / "resources" / "demo_truth.nrrd"
 
@@ -21,14 +21,5 @@ def loadSample() -> tuple[Any, Any]:
 
 
 def registerSample() -> None:
-    """Offer the low-dose volume in Slicer's Sample Data module."""
-    import SampleData
-
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category="MedEnhance",
-        sampleName="MedEnhanceLowDoseCT",
-        thumbnailFileName=str(MODULE_FOLDER / "Resources" / "Icons" / "MedEnhanceLowDoseCT.png"),
-        uris=LOW_DOSE.as_uri(),
-        fileNames="MedEnhance_low_dose.nrrd",
-        nodeNames=_("Simulated low-dose CT"),
-    )
+    """Offer it in Slicer's Sample Data module."""
+    offerSample("MedEnhanceLowDoseCT", LOW_DOSE, _("Simulated low-dose CT"))

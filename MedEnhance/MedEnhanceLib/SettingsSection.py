@@ -31,8 +31,10 @@ class SettingsSection:
         self._ui, self._log = ui, log
         self._shownLog = ""
         self._fill()
-        ui.interpreterPath.currentPathChanged.connect(self._onChanged)
-        ui.cachePath.currentPathChanged.connect(self._onChanged)
+        for path in (ui.interpreterPath, ui.cachePath):
+            path.currentPathChanged.connect(self._onChanged)
+            # CTK takes an empty path for invalid input, and names no new path then.
+            path.validInputChanged.connect(self._onChanged)
         ui.deviceComboBox.currentIndexChanged.connect(self._onChanged)
         ui.precisionComboBox.currentIndexChanged.connect(self._onChanged)
         ui.mirrorEdit.editingFinished.connect(self._onChanged)

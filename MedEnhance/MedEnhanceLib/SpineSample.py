@@ -13,7 +13,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MedEnhanceLib.CurveSection import TRUTH
-from MedEnhanceLib.SampleCase import MODULE_FOLDER
+from MedEnhanceLib.SampleSource import MODULE_FOLDER, offerSample
 
 PROJECTION = MODULE_FOLDER / "medenhance" / "resources" / "demo_spine.nrrd"
 _TRUTH_FILE = PROJECTION.with_suffix(".json")
@@ -33,13 +33,4 @@ def loadSpineSample() -> Any:
 
 def registerSpineSample() -> None:
     """Offer it in Slicer's Sample Data module."""
-    import SampleData
-
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category="MedEnhance",
-        sampleName="MedEnhanceSpineUltrasound",
-        thumbnailFileName=str(MODULE_FOLDER / "Resources" / "Icons" / "MedEnhanceSpineUltrasound.png"),
-        uris=PROJECTION.as_uri(),
-        fileNames="MedEnhance_spine.nrrd",
-        nodeNames=_("Simulated spine projection"),
-    )
+    offerSample("MedEnhanceSpineUltrasound", PROJECTION, _("Simulated spine projection"))

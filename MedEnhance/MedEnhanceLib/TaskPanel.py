@@ -109,6 +109,11 @@ class TaskPanel(VTKObservationMixin):
         if self.requirements.knownReady and not self.controls.isRunning:
             self.model.askFor(self._runs.task, self._runs.session.client, self._events.modified)
 
+    def resume(self, isEntered: bool) -> None:
+        """The panel is complete; Slicer's Reload makes it anew while the user stays in the module."""
+        if isEntered:
+            self.enter()
+
     def exit(self) -> None:
         """The user goes to another module; a run goes on."""
         self._isEntered = False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,6 +110,18 @@ def test_a_series_is_read_in_hu_with_its_geometry(folder: Path, hu: np.ndarray) 
     assert volume.file_dtype == np.int16
     assert volume.series is not None
     assert [one.instance_number for one in volume.series.slices] == [1, 2, 3, 4, 5, 6]
+
+
+def test_headers_are_read_without_what_reads_voxels(folder: Path) -> None:
+    """Slicer 5.10 reads headers by this code with its own pydicom 2, which lacks what reads voxels."""
+    code = (
+        "import sys; from pathlib import Path; from medenhance.dicom.stack import read_stack; "
+        "from medenhance.progress import Silent; "
+        f"print(len(read_stack(Path({str(folder)!r}), None, Silent()).series.slices)); "
+        "print('medenhance.dicom.pixels' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert said == [str(len(list(folder.iterdir()))), "False"]
 
 
 def test_slices_are_sorted_by_position_not_by_name_or_number(folder: Path, hu: np.ndarray) -> None:

@@ -219,3 +219,27 @@ def test_a_scene_that_was_closed_can_be_shown_and_put_back_again(scene, volumes)
     fresh = [filled(ramp(), scene, name) for name in "abc"]
     layout.show(*fresh)
     assert shownIn(scene, VIEWS[1])[0] == fresh[1].GetID()
+
+
+def test_a_view_that_fills_the_window_gives_way(scene, volumes):
+    layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    compare = CompareLayout(scene)
+    for show in (lambda: compare.show(*volumes), lambda: compare.show(*volumes), compare.restore):
+        layout.AddMaximizedViewNode(sliceNode(scene, "Red"))
+        show()
+        assert layout.GetNumberOfMaximizedViewNodes() == 0
+    assert arrangement(scene) == USERS_LAYOUT
+
+
+def test_a_scene_that_was_saved_side_by_side_gets_its_views(scene, volumes):
+    layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    layout.SetViewArrangement(LAYOUT_ID)  # by its number alone, as a file brings it
+    changes = []
+    layout.AddObserver("ModifiedEvent", lambda *_: changes.append(layout.GetViewArrangement()))
+    compare = CompareLayout(scene)
+    compare.show(*volumes)
+    assert layout.IsLayoutDescription(LAYOUT_ID)
+    assert changes[-1] == LAYOUT_ID
+    assert any(number != LAYOUT_ID for number in changes), "Slicer builds views when the number changes"
+    compare.restore()
+    assert arrangement(scene) == slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView

@@ -14,6 +14,7 @@ from stand_in_python import FOLDER, REPORT, StandInPython
 
 from MedEnhanceLib.CompareLayout import LAYOUT_ID, VIEWS
 from MedEnhanceLib.Provenance import provenanceOf
+from MedEnhanceLib.Settings import readSettings
 
 
 @pytest.fixture
@@ -385,6 +386,15 @@ class TestRequirements:
         assert not panel.isRunning
         python.order()
         panel.apply()
+
+    def test_an_empty_interpreter_is_slicers_own_again(self, panel: LowDosePanel, tmp_path: Path) -> None:
+        panel.ui.cachePath.currentPath = str(tmp_path)
+        panel.ui.interpreterPath.currentPath = str(tmp_path / "nobody")
+        panel.ui.interpreterPath.currentPath = ""
+        panel.ui.cachePath.currentPath = ""
+        assert panel.ui.settingsMessageLabel.text == ""
+        settings = readSettings(slicer.app.userSettings())
+        assert (settings.interpreter, settings.cacheFolder) == ("", "")
 
     def test_an_interpreter_that_is_none_is_named(self, panel: LowDosePanel, tmp_path: Path) -> None:
         panel.ui.interpreterPath.currentPath = str(tmp_path / "nobody")

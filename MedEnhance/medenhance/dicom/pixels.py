@@ -133,32 +133,12 @@ def open_frames(path: Path, pixels: PixelFormat, num_frames: int) -> Iterator[Fr
     Raises:
         MedEnhanceError: input-unreadable, input-unsuitable.
     """
-    check_format(pixels, path)
+    pixels.require_grey(path)
     try:
         with path.open("rb") as file:
             yield Frames(file, path, pixels, num_frames)
     except OSError as error:
         raise unreadable(path, error.strerror or str(error)) from error
-
-
-def check_format(pixels: PixelFormat, path: Path) -> None:
-    """Refuse what is not one grey value of whole bytes a pixel.
-
-    Raises:
-        MedEnhanceError: input-unsuitable.
-    """
-    if pixels.samples != 1 or not pixels.photometric.startswith("MONOCHROME"):
-        raise MedEnhanceError(
-            "input-unsuitable",
-            f"{path.name} is a colour image ({pixels.photometric}), such as a screen capture.",
-            "Give the original slices of grey values.",
-        )
-    if pixels.bits_allocated not in (8, 16, 32):
-        raise MedEnhanceError(
-            "input-unsuitable",
-            f"{path.name} has {pixels.bits_allocated} bits a pixel.",
-            "8, 16 and 32 are supported; a segmentation is no image.",
-        )
 
 
 def significant_bits(words: np.ndarray, pixels: PixelFormat) -> np.ndarray:

@@ -52,6 +52,25 @@ class PixelFormat:
             return -(1 << (self.bits_stored - 1)), (1 << (self.bits_stored - 1)) - 1
         return 0, (1 << self.bits_stored) - 1
 
+    def require_grey(self, path: Path) -> None:
+        """Refuse what is not one grey value of whole bytes a pixel.
+
+        Raises:
+            MedEnhanceError: input-unsuitable.
+        """
+        if self.samples != 1 or not self.photometric.startswith("MONOCHROME"):
+            raise MedEnhanceError(
+                "input-unsuitable",
+                f"{path.name} is a colour image ({self.photometric}), such as a screen capture.",
+                "Give the original slices of grey values.",
+            )
+        if self.bits_allocated not in (8, 16, 32):
+            raise MedEnhanceError(
+                "input-unsuitable",
+                f"{path.name} has {self.bits_allocated} bits a pixel.",
+                "8, 16 and 32 are supported; a segmentation is no image.",
+            )
+
 
 @dataclass(frozen=True)
 class SliceHeader:

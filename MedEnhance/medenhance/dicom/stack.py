@@ -9,10 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from medenhance.dicom.geometry import grid_of, repeated_positions, sections, sort_by_position
-from medenhance.dicom.pixels import check_format
 from medenhance.dicom.scan import choose_series, find_series
 from medenhance.dicom.series import DicomSeries, SliceHeader
-from medenhance.dicom.values import read_slice
 from medenhance.errors import MedEnhanceError
 from medenhance.progress import Progress
 from medenhance.volume import Grid
@@ -53,7 +51,7 @@ def read_stack(path: Path | Sequence[Path], series_uid: str | None, progress: Pr
     series, left_out = choose_series(found, series_uid)
     slices, excluded = sections(series.slices)
     for one in slices:
-        check_format(one.pixels, one.path)
+        one.pixels.require_grey(one.path)
         _check_rescale(one)
     slices, dropped = _one_at_each_position(sort_by_position(slices))
     grid, odd = grid_of(slices)
@@ -90,13 +88,20 @@ def _one_at_each_position(slices: list[SliceHeader]) -> tuple[list[SliceHeader],
     copies = []
     for group in groups:
         for other in group[1:]:
-            if not np.array_equal(read_slice(group[0]), read_slice(other)):
+            if not _same_values(group[0], other):
                 raise _different_at_one_position(groups, group[0], other)
             copies.append(other)
     if not copies:
         return slices, ()
     names = ", ".join(one.label for one in copies[:5]) + (" ..." if len(copies) > 5 else "")
     return [group[0] for group in groups], (f"{len(copies)} copies of slices were left out: {names}.",)
+
+
+def _same_values(a: SliceHeader, b: SliceHeader) -> bool:
+    # Slicer reads headers through this module with its own pydicom, whose version 2 cannot load what reads voxels.
+    from medenhance.dicom.values import read_slice
+
+    return np.array_equal(read_slice(a), read_slice(b))
 
 
 def _different_at_one_position(groups: list[list[SliceHeader]], a: SliceHeader, b: SliceHeader) -> MedEnhanceError:

@@ -58,12 +58,16 @@ class qSlicerScriptedLoadableModule(QObject):
         widget = qSlicerScriptedLoadableModuleWidget()
         widget.module = self
         widget.setObjectName(f"{self._name}ModuleWidget")
+        self.fill(widget)
+        widget.setMRMLScene(slicer.mrmlScene)
+        return widget
+
+    def fill(self, widget: qSlicerScriptedLoadableModuleWidget) -> None:
+        """Make the module's Python widget and let it set up its panel."""
         code = sys.modules[self._name]
         widget.python = getattr(code, f"{self._name}Widget")(wrap(widget))
         widget.python.setup()
-        widget.setMRMLScene(slicer.mrmlScene)
         setattr(slicer.modules, f"{self._name}Widget", widget.python)
-        return widget
 
     @exposed
     def logic(self) -> Any:

@@ -54,4 +54,13 @@ class qSlicerScriptedLoadableModuleWidget(qSlicerWidget):
     def self(self) -> Any:
         return self.python
 
+    @exposed
+    def reload(self) -> None:
+        """What the Reload button of a module under development does: the panel is made anew, and not entered again."""
+        self.python.cleanup()
+        layout = self.layout()
+        while layout.count():
+            layout.takeAt(0).widget().deleteLater()
+        self.module.fill(self)
+
     isEntered = Property(bool, _entered)

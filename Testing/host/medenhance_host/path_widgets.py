@@ -62,7 +62,16 @@ class ctkPathLineEdit(QWidget):
         layout.addWidget(self._button)
         self.setFocusProxy(self._combo)
         self._button.clicked.connect(self.browse)
-        self._combo.editTextChanged.connect(self.currentPathChanged)
+        self._hasValidInput = False
+        self._combo.editTextChanged.connect(self._onTextChanged)
+
+    def _onTextChanged(self, text: str) -> None:
+        # As CTK's updateHasValidInput: its validator wants one character or more, and without that no path is named.
+        had, self._hasValidInput = self._hasValidInput, bool(text)
+        if self._hasValidInput:
+            self.currentPathChanged.emit(text)
+        if self._hasValidInput != had:
+            self.validInputChanged.emit(self._hasValidInput)
 
     def _currentPath(self) -> str:
         return self._combo.currentText()
