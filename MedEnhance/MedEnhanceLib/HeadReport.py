@@ -5,6 +5,7 @@ A report is that of `medenhance.head_ct.report`, as JSON.
 
 from __future__ import annotations
 
+from functools import cache
 from html import escape
 from typing import Any
 
@@ -55,6 +56,7 @@ def priorityText(priority: str) -> str:
     return texts.get(priority, priority)
 
 
+@cache
 def agreementText(agreement: str) -> str:
     """What probability and mask of a slice say of each other."""
     texts = {

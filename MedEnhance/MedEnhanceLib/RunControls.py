@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import cache
 from html import escape
 from typing import Any
 
@@ -12,8 +13,9 @@ from slicer.i18n import tr as _
 from MedEnhanceLib.WorkerClient import WorkerFailure
 
 
+@cache
 def stageText(stage: str) -> str:
-    """What a stage is called in front of a user."""
+    """What a stage is called in front of a user; Slicer looks texts up slowly, and keeps its language while it runs."""
     texts = {
         "check": _("Checking the Python packages"),
         "install": _("Installing the Python packages; this takes some minutes"),
