@@ -111,13 +111,14 @@ class CompareLayout:
             return
         _showAllViews(layout)
         isKnown = layout.IsLayoutDescription(LAYOUT_ID)
-        if self.isShown and isKnown:
-            return
-        if self.isShown:
-            # A scene that was saved side by side brings the number back, and Slicer has no views for it yet.
-            layout.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
-        self._arrangementBefore = layout.GetViewArrangement()
+        if not self.isShown:
+            self._arrangementBefore = layout.GetViewArrangement()
+        elif self._arrangementBefore is None:
+            # A scene that was saved side by side brings the number back; what was shown before, nobody knows.
+            self._arrangementBefore = slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView
         if not isKnown:
+            # Slicer makes the views of a layout when its number comes anew.
+            layout.SetViewArrangement(self._arrangementBefore)
             layout.AddLayoutDescription(LAYOUT_ID, layoutDescription())
         layout.SetViewArrangement(LAYOUT_ID)
 

@@ -116,12 +116,7 @@ def _seriesFiles(folder: Path, seriesUid: str | None) -> list[Path]:
     from medenhance.dicom.stack import read_stack
     from medenhance.progress import Silent
 
-    try:
-        stack = read_stack(folder, seriesUid, Silent())
-    except ImportError as error:  # of the pydicom of Slicer 5.10, which cannot compare the voxels of repeated slices
-        message = _("{path} holds slices more than once, and this Slicer cannot tell which.").format(path=folder)
-        raise MedEnhanceError("input-unreadable", message, _("Load it from Slicer's DICOM database.")) from error
-    return list(dict.fromkeys(one.path for one in stack.series.slices))
+    return list(dict.fromkeys(one.path for one in read_stack(folder, seriesUid, Silent()).series.slices))
 
 
 def _refusal(row: dict[str, Any]) -> dict[str, Any]:

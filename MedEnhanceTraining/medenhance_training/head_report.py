@@ -122,10 +122,11 @@ def head_limits(evaluation: HeadEvaluation) -> tuple[str, ...]:
     return (
         NOTICE,
         "Notifies only: a scan that is not marked may still hold blood, and is to be read as any other.",
-        f"Trained, calibrated and measured on simulated scans: {scans} like the training ({positive} with blood) and "
+        f"Calibrated and measured on simulated scans: {scans} like the training ({positive} with blood) and "
         f"{shifted} shifted ones; nothing is known of its sensitivity on patients.",
         "The probability of a scan is calibrated for a prevalence of "
         f"{100 * found.prevalence:.0f} % on simulated scans; on others it is a score, and the operating points shift.",
+        "Bleeds that are as dense as the brain around them are in none of these scans; nothing is known of such.",
         "Contrast studies, children, slices over 8 mm and operated heads were not tried.",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ _NOT_PART_OF_A_RECIPE = (
     "data.root",
     "data.verify",
     "data.cache",
+    "data.real",
     "objective.encoder_from",
 )
 
@@ -115,7 +117,9 @@ def training_data(config: Mapping[str, Any]) -> tuple[str, ...]:
     if config.get("type") == "HeadData":
         simulator = config["simulator"]
         share = f"{100 * simulator['prevalence']:.0f} % of them with blood"
-        simulated = f"{config['num_scans']} simulated head CT scans, {share} (preset {simulator['preset']})"
+        told_apart = simulator.get("least_contrast_hu")  # not in runs of before it
+        faintest = f", {told_apart:g} HU or more from the brain around it" if told_apart else ""
+        simulated = f"{config['num_scans']} simulated head CT scans, {share}{faintest} (preset {simulator['preset']})"
         return (simulated, *_real_heads(config))
     lines = []
     if config.get("index"):
@@ -144,14 +148,13 @@ def recipe_command(record: Mapping[str, Any]) -> str:
 
 def _real_heads(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Of a run on head CT, which may be older than real scans in training."""
-    names = [Path(path).name for path in config.get("real", ())]
-    if not names:
+    count = len(config.get("real", ()))
+    if not count:
         return ()
-    copies = f"{config['real_copies']} copies of {'each' if len(names) > 1 else 'it'}"
+    scans = "1 real head CT" if count == 1 else f"{count} real head CTs"
     share = f"{100 * config['simulator']['prevalence']:.0f} % of them with simulated bleeds"
-    return (
-        f"{len(names)} real head CT without blood ({', '.join(names)}; {config['real_source']}): {copies}, {share}",
-    )
+    copies = f"{config['real_copies']} copies{'' if count == 1 else ' of each'}, {share}"
+    return (f"{scans} without blood ({config['real_source']}): {copies}",)
 
 
 def all_training_data(record: Mapping[str, Any]) -> tuple[str, ...]:
@@ -276,7 +279,8 @@ def _is_place(key: str) -> bool:
 
 
 def _shown(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    """As a shell takes it."""
+    return shlex.join(map(str, value)) if isinstance(value, list) else shlex.quote(str(value))
 
 
 def _bullets(lines: list[str] | tuple[str, ...]) -> str:

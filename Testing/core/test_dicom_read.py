@@ -30,6 +30,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
+from medenhance.dicom.stack import read_stack
 from medenhance.errors import Cancelled, MedEnhanceError
 from medenhance.progress import Silent
 from medenhance.study import read_study
@@ -557,6 +558,13 @@ def test_copies_of_slices_are_left_out(folder: Path, hu: np.ndarray) -> None:
     volume = read_study(folder)
     np.testing.assert_array_equal(volume.array, hu)
     assert warned(volume, "2 copies of slices were left out")
+
+
+def test_repeated_slices_are_refused_where_voxels_cannot_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(sorted(folder.iterdir())[0], folder / "again.dcm")
+    monkeypatch.setitem(sys.modules, "medenhance.dicom.values", None)  # as with pydicom 2
+    with pytest.raises(MedEnhanceError, match=r"same position.*cannot compare"):
+        read_stack(folder, None, Silent())
 
 
 def test_different_slices_at_one_position_are_refused(folder: Path) -> None:

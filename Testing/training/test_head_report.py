@@ -157,10 +157,12 @@ def test_a_network_that_cannot_be_calibrated_makes_no_model(run: Path, monkeypat
 def test_a_record_says_which_scans_and_which_encoder_came_before(tmp_path: Path) -> None:
     config = to_plain(recipe("smart-net-scan-compact"))
     config["data"]["num_scans"] = 7
-    assert training_data(config["data"]) == ("7 simulated head CT scans, 65 % of them with blood (preset balanced)",)
+    assert training_data(config["data"]) == (
+        "7 simulated head CT scans, 65 % of them with blood, 4 HU or more from the brain around it (preset balanced)",
+    )
     real = {**config["data"], "real": ["/data/head_a"], "real_copies": 12, "real_source": "Someone, CC0"}
     assert training_data(real)[1] == (
-        "1 real head CT without blood (head_a; Someone, CC0): 12 copies of it, 65 % of them with simulated bleeds"
+        "1 real head CT without blood (Someone, CC0): 12 copies, 65 % of them with simulated bleeds"
     )
     config["objective"]["encoder_from"] = "resnet50-imagenet.pth"
     record = {"recipe": "smart-net-scan-compact", "config": config}

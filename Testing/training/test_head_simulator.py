@@ -12,7 +12,7 @@ from medenhance_training.data.head_ct.case import SUBTYPE_IDS, SUBTYPES, HeadCas
 from medenhance_training.data.head_ct.config import PRESETS, SHIFTS, HeadConfig
 from medenhance_training.data.head_ct.fields import enlarged, inside, level_for_volume, sheet, smooth_noise
 from medenhance_training.data.head_ct.plan import OBSERVED, Plan, draw_plan, draw_plans, told_apart
-from medenhance_training.data.head_ct.simulate import simulate_head
+from medenhance_training.data.head_ct.simulate import _settled, simulate_head
 
 # Small, upright and without artefacts: what a test measures is then the bleed's.
 QUIET = HeadConfig(
@@ -102,6 +102,11 @@ def test_a_bleed_as_dense_as_brain_is_made_denser_or_an_old_one_thinner(stage: s
     assert abs(contrast_hu(unseen)) < 2.0
     apart = -contrast_hu(faint) if stage == "chronic" else contrast_hu(faint)
     assert 4.0 < apart < 14.0
+
+
+def test_mixed_presets_keep_the_contrast_that_was_asked_for() -> None:
+    config = replace(PRESETS["external_shift"], size_px=64, least_contrast_hu=0.0)
+    assert {_settled(config, seed).least_contrast_hu for seed in range(4)} == {0.0}
 
 
 def test_densities_far_from_the_brain_stay_as_drawn() -> None:

@@ -359,7 +359,26 @@ def test_real_scans_stand_beside_the_simulated_ones(tmp_path: Path):
     data = HeadData("scan", 1, simulator=TINY, seen=SEEN, real=(path,), real_copies=2, real_source="made here, CC0")
     stream = data.open(1, 0, 1, seed=0).stream
     assert len(stream.scans) == 3
-    assert stream.scans[1].hu.shape == stream.scans[2].hu.shape
+    assert stream.scans[0].hu.shape == stream.scans[1].hu.shape
+
+
+def test_each_real_scan_gets_other_bleeds(tmp_path: Path):
+    paths = tmp_path / "a.nrrd", tmp_path / "b.nrrd"
+    data = HeadData("scan", 1, simulator=TINY, seen=SEEN, real=paths, real_copies=3, real_source="made here, CC0")
+    assert [(heads.first, heads.count, heads.scan) for heads in data._heads()] == [
+        (0, 3, paths[0]), (3, 3, paths[1]), (0, 1, None),
+    ]  # fmt: skip
+
+
+def test_a_real_scan_that_is_not_there_is_named_before_anything_is_simulated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(head_bank, "simulate_head", None)
+    data = HeadData("scan", 1, simulator=TINY, seen=SEEN, real=(tmp_path / "nobody",), real_source="made here, CC0")
+    with pytest.raises(MedEnhanceError, match="nobody"):
+        data.open(1, 0, 1, seed=0)
+    with pytest.raises(MedEnhanceError, match="0 copies"):
+        HeadData(real_copies=0)
 
 
 def test_real_scans_without_a_source_are_refused(tmp_path: Path):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelChoices:
-    """Of every command that runs a model."""
+    """Options of every command that runs a model."""
 
     model: Annotated[str | None, arg(metavar="ID")] = None
     """Model to run, see `medenhance models list`; the default one if not given."""
@@ -25,7 +25,7 @@ class ModelChoices:
 
 @dataclass(frozen=True, kw_only=True)
 class HemorrhageChoices(ModelChoices):
-    """Of one head CT and of a folder of them."""
+    """Options for one head CT, and for a folder of them."""
 
     operating_point: Annotated[str | None, arg(metavar="NAME")] = None
     """By which operating point of the model's card a scan is flagged; the first if not given."""

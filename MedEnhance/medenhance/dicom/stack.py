@@ -98,9 +98,15 @@ def _one_at_each_position(slices: list[SliceHeader]) -> tuple[list[SliceHeader],
 
 
 def _same_values(a: SliceHeader, b: SliceHeader) -> bool:
-    # Slicer reads headers through this module with its own pydicom, whose version 2 cannot load what reads voxels.
-    from medenhance.dicom.values import read_slice
-
+    try:
+        # Slicer 5.10 reads headers through this module with its own pydicom 2, which cannot load what reads voxels.
+        from medenhance.dicom.values import read_slice
+    except ImportError as error:
+        raise MedEnhanceError(
+            "input-unsuitable",
+            f"{a.label} and {b.label} lie at the same position, and this Python's pydicom cannot compare them.",
+            "Load the series by hand, or from Slicer's DICOM database.",
+        ) from error
     return np.array_equal(read_slice(a), read_slice(b))
 
 

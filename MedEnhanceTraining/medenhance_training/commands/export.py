@@ -60,7 +60,7 @@ _USE: dict[Task, str] = {
     "enhance-spine": "Removes structured noise from coronal ultrasound projections of the spine and finds ribs, "
     "transverse processes and lumbar lumps, for research; not for diagnosis. Trained on simulated projections alone.",
     "detect-hemorrhage": "Marks non-contrast head CT scans that may show intracranial haemorrhage, and where, for "
-    "research; not for diagnosis, and never to leave a scan unread. Trained on simulated scans.",
+    "research; not for diagnosis, and never to leave a scan unread.",
 }
 
 

@@ -69,7 +69,7 @@ class Heads:
         simulator: What may be drawn.
         seen: Frame and equalisation; the rest of it is the network's own.
         scan: A real scan without blood, DICOM or image file: each scan is a copy of it, with bleeds as often as
-            simulated scans have any. None simulates heads.
+            simulated scans have any, by the simulator's ranges as they stand. None simulates heads.
     """
 
     first: int

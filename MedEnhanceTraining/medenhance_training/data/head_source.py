@@ -37,7 +37,7 @@ class HeadData:
         real: Real scans without blood, DICOM or image files, into whose copies bleeds are put. What shows blood, or is
             to test the network, is none of them.
         real_copies: Of each, so many; the simulator's prevalence says how many of them bleed.
-        real_source: Whose they are and under which licence, for the model card.
+        real_source: Whose they are and under which licence; the model card, which is published, repeats it.
     """
 
     unit: Literal["slice", "scan"] = "slice"
@@ -61,6 +61,8 @@ class HeadData:
                 f"Scans {self.first_scan} to {last - 1} are not all for training (0 to {VALIDATION_SCANS - 1}).",
                 "Choose another first scan, or fewer: the others are held out.",
             )
+        if self.real_copies < 1:
+            raise MedEnhanceError("bad-option", f"{self.real_copies} copies of a scan are no data.", "Use 1 or more.")
         if self.real and not self.real_source.strip():
             message = "Real scans need their source and licence, which the model card states."
             raise MedEnhanceError("bad-option", message, "Name them with --data.real-source.")
@@ -75,7 +77,9 @@ class HeadData:
         return TrainingData(stream, [])
 
     def _heads(self) -> Iterator[Heads]:
+        """Real scans first: what is wrong with one is said before minutes of simulation."""
         simulated = Heads(self.first_scan, self.num_scans, self.simulator, self.seen)
+        for number, path in enumerate(self.real):
+            first = self.first_scan + number * self.real_copies
+            yield replace(simulated, first=first, count=self.real_copies, scan=path)
         yield simulated
-        for path in self.real:
-            yield replace(simulated, count=self.real_copies, scan=path)

@@ -35,8 +35,10 @@ class HeadConfig:
         motion_share: Share of scans with motion.
         negatives: Factor of the probabilities of look-alikes.
         bleed_hu: Shift of the bleeds' density; below 0 for anaemia.
-        least_contrast_hu: A bleed's mean differs by this or more from the brain around it. The observed densities are
-            those of bleeds that readers outlined in the image; what nobody sees there has no outline. 0 leaves it out.
+        least_contrast_hu: A bleed's mean differs by this or more from the brain around it, before gain and kernel. The
+            observed densities are those of bleeds that readers outlined, and a density alone outlines nothing that
+            has it all around. Readers find some of these by their mass, so they are left out, not unknown. 0 makes
+            such bleeds too.
     """
 
     preset: str = "balanced"

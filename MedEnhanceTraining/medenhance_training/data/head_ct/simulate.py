@@ -87,6 +87,7 @@ def _settled(config: HeadConfig, seed: int) -> HeadConfig:
     return replace(
         shifted, preset="external_shift", prevalence=config.prevalence, subtypes=config.subtypes,
         size_px=config.size_px, chronic_share=config.chronic_share, negatives=config.negatives,
+        least_contrast_hu=config.least_contrast_hu,
     )  # fmt: skip
 
 
