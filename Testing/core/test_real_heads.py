@@ -1,4 +1,7 @@
-"""The head CT model that ships, on real scans: that it runs on them is evidence, what it says of them is none."""
+"""The head CT model that ships, on real scans: that it runs on them is evidence, what it says of them is none.
+
+The tilted head is one of the scans that it was trained on.
+"""
 
 from __future__ import annotations
 
@@ -33,12 +36,13 @@ def test_a_slice_with_a_large_subdural_is_flagged(shared_data: Path, tmp_path: P
     assert any("one slice" in warning for warning in report.warnings)
 
 
-def test_next_to_nothing_is_marked_in_a_tilted_head_without_blood(shared_data: Path, tmp_path: Path) -> None:
+def test_nothing_is_reported_in_a_tilted_head_without_blood(shared_data: Path, tmp_path: Path) -> None:
     study = shared_data / "head_ct/ge_hispeed_tilt_variable_spacing"
     report = looked_at(study, tmp_path)
     found = report.findings
     assert found is not None
-    assert found.total.ml < 1.0
+    assert not found.suspected
+    assert found.total.ml == 0.0
     assert len(found.slices) == len(read_study(study).array) == 28
     assert sum(one.thickness_mm for one in found.slices) > 100.0
     assert np.ptp([one.thickness_mm for one in found.slices]) > 3.0, "its gaps are unequal"
