@@ -193,6 +193,14 @@ def test_the_mask_rule_has_the_best_dice_of_those_that_leave_normal_scans_alone(
     assert choose_mask_rule(masks({low: (0.32, 9e3), middle: (0.2, 3e3)})) == middle, "an empty mask is no choice"
 
 
+def test_one_normal_scan_of_fifty_does_not_decide_the_mask() -> None:
+    low, high = MaskRule(0.3), MaskRule(0.9)
+    blood, normal = masks({low: (0.7, 0.0), high: (0.4, 0.0)})
+    _, wrong = masks({low: (0.7, 9000.0), high: (0.4, 0.0)})
+    assert choose_mask_rule([blood, *[normal] * 49, wrong]) == low
+    assert choose_mask_rule([blood, *[normal] * 48, wrong, wrong]) == high
+
+
 def test_held_out_seeds_are_those_of_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, str]] = []
     monkeypatch.setattr(
