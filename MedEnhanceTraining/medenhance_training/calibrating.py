@@ -22,8 +22,8 @@ POINTS: dict[str, tuple[Wanted, float]] = {
 }
 # A normal scan may have this much false mask on average (issue 5, "must hold").
 MOST_FALSE_UL = 20.0
-# Of so many normal scans, those with the most false mask, a rule is judged without: a look-alike that a network is
-# sure of would otherwise take the mask from all the others.
+# This share of the normal scans, those with the most false mask, does not count: one look-alike that a network is sure
+# of would otherwise force a rule so strict that bleeds lose their masks.
 _LEFT_OUT = 0.02
 # An empty mask is never false, and of no use.
 _LEAST_OF_BEST = 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import xml.etree.ElementTree as ElementTree
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import slicer
 import vtk
 from mrml_samples import filled, ijkToRas, linearTransform, newScene, ramp, warpTransform
 
-from MedEnhanceLib.CompareLayout import LAYOUT_ID, VIEWS, CompareLayout, layoutDescription
+from MedEnhanceLib.CompareLayout import LAYOUT_ID, VIEWS, CompareLayout, _showAllViews, layoutDescription
 from MedEnhanceLib.OutputNodes import nodesOfClass
 
 USERS_LAYOUT = 3  # four up
@@ -229,6 +230,12 @@ def test_a_view_that_fills_the_window_gives_way(scene, volumes):
         show()
         assert layout.GetNumberOfMaximizedViewNodes() == 0
     assert arrangement(scene) == USERS_LAYOUT
+
+
+def test_the_one_view_that_fills_the_window_of_slicer_5_10_gives_way():
+    shown = []
+    _showAllViews(SimpleNamespace(SetMaximizedViewNode=shown.append))
+    assert shown == [None]
 
 
 def test_a_scene_that_was_saved_side_by_side_gets_its_views(scene, volumes):

@@ -9,10 +9,12 @@ import pytest
 from scipy.ndimage import binary_dilation
 
 from medenhance_training.data.head_ct.case import SUBTYPE_IDS, SUBTYPES, HeadCase
+from medenhance_training.data.head_ct.cisterns import ventricle_distance
 from medenhance_training.data.head_ct.config import PRESETS, SHIFTS, HeadConfig
 from medenhance_training.data.head_ct.fields import enlarged, inside, level_for_volume, sheet, smooth_noise
 from medenhance_training.data.head_ct.plan import OBSERVED, Plan, draw_plan, draw_plans, told_apart
 from medenhance_training.data.head_ct.simulate import _settled, simulate_head
+from medenhance_training.data.head_ct.subject import draw_subject
 
 # Small, upright and without artefacts: what a test measures is then the bleed's.
 QUIET = HeadConfig(
@@ -213,6 +215,20 @@ def test_the_sella_stands_in_the_middle_of_the_skull_base(normal: HeadCase) -> N
     assert x.min() < -4.0
     assert x.max() > 4.0
     assert (np.abs(x) < 3.0).any()  # the back joins the two sides
+
+
+def test_the_fourth_ventricle_is_a_crescent_that_is_open_behind() -> None:
+    """Where the vermis bulges into it from behind, its middle is thinner from front to back than its sides."""
+    subject = draw_subject(HeadConfig(), np.random.default_rng(0))
+    z, y, x = (
+        a.astype(np.float32)
+        for a in np.meshgrid([-28.0], np.arange(28, 50, 0.25), np.arange(-12, 12.5, 0.5), indexing="ij")
+    )
+    for seed in range(5):
+        distance = ventricle_distance(x, y, z, np.zeros_like(x), subject, np.random.default_rng(seed))
+        inside_it = distance[0] < 0
+        middle = inside_it[:, x[0, 0] == 0.0].sum()
+        assert 0 < middle < inside_it.sum(axis=0).max()
 
 
 def test_look_alikes_are_bright_and_unlabelled() -> None:

@@ -40,7 +40,7 @@ class HemorrhageChoices(ModelChoices):
     format: Literal["nrrd", "nifti"] = "nrrd"
     """Format of masks."""
     dicom: Annotated[tuple[Literal["seg", "sr", "ko"], ...], arg(metavar="OBJECT ...")] = ()
-    """DICOM objects to write: seg (mask), sr (measurements), ko (key images); of a study that is DICOM."""
+    """DICOM objects to write: seg (mask), sr (measurements), ko (key images); the input has to be DICOM."""
 
 
 def hemorrhage_options(chosen: HemorrhageChoices) -> DetectHemorrhageOptions:

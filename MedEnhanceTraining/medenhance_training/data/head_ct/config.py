@@ -35,10 +35,9 @@ class HeadConfig:
         motion_share: Share of scans with motion.
         negatives: Factor of the probabilities of look-alikes.
         bleed_hu: Shift of the bleeds' density; below 0 for anaemia.
-        least_contrast_hu: A bleed's mean differs by this or more from the brain around it, before gain and kernel. The
-            observed densities are those of bleeds that readers outlined, and a density alone outlines nothing that
-            has it all around. Readers find some of these by their mass, so they are left out, not unknown. 0 makes
-            such bleeds too.
+        least_contrast_hu: By how much a bleed's mean differs at least from the brain around it, before gain and kernel.
+            The observed densities are those of bleeds that readers outlined. Some that are as dense as brain they
+            outline too, because of the room that these take; such bleeds are missing here. 0 makes them.
     """
 
     preset: str = "balanced"

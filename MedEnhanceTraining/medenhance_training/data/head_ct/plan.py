@@ -111,12 +111,12 @@ def beside_grey(plans: tuple[Plan, ...], grey_hu: float) -> tuple[Plan, ...]:
 
 
 def told_apart(plan: Plan, around_hu: float, least_hu: float) -> Plan:
-    """The plan with a density at least so far from what lies around the bleed: denser, or thinner where it is old.
+    """The plan with a density at least so far from that of the brain around it: above it, or below where it is old.
 
     Args:
         plan: What was drawn.
         around_hu: Of the brain around it; NaN where there is none, and then nothing changes.
-        least_hu: How far at least.
+        least_hu: How far at least, HU.
     """
     if not abs(plan.mean_hu - around_hu) < least_hu:
         return plan
