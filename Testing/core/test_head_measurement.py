@@ -136,6 +136,21 @@ def test_shifted_ventricles_are_measured_against_the_skull(shift_mm: float) -> N
     assert found.ends[1] - found.ends[0] == pytest.approx([found.mm, 0.0, 0.0], abs=0.3)
 
 
+def test_one_slice_that_is_alike_elsewhere_does_not_decide_the_midline_shift() -> None:
+    up, back, left = samples.coordinates()
+    array = samples.head_array()
+    within = (array > -50) & (array < 100)
+    misleading = np.abs(up - 10) < 3
+    spots = (np.abs(left - 9) - 10) ** 2 + (back % 20 - 10) ** 2 < 30
+    drawn = np.where(spots, samples.CSF_HU, samples.BRAIN_HU)
+    noisy = array + np.random.default_rng(3).normal(0, 25, array.shape)
+    array = np.where(within, np.where(misleading, drawn, noisy), array).astype(np.float32)
+    volume = Volume(array, samples.head_grid(), "CT")
+    found = midline_shift(volume, found_plane(volume), brain(volume))
+    assert found is not None
+    assert found.mm == pytest.approx(0.0, abs=1.5)
+
+
 def test_a_brain_without_any_likeness_has_no_midline_shift() -> None:
     array = samples.head_array()
     noise = np.random.default_rng(1).uniform(0, 60, array.shape)
