@@ -28,6 +28,7 @@ from medenhance_training.data.head_source import HeadData
 from medenhance_training.data.spine_source import SpineData
 from medenhance_training.objectives.mtd_gan import MtdGanObjectiveConfig
 from medenhance_training.recipes import RECIPES, recipe
+from medenhance_training.recipes.smart_net import COMBINATIONS
 from medenhance_training.run_record import to_plain
 from medenhance_training.schedule import learning_rate_factor
 
@@ -281,3 +282,12 @@ def test_the_shipped_scan_network_fits_its_upstream_one() -> None:
     assert upstream.pool == scan.pool
     parameters = sum(p.numel() for p in recipe("smart-net-scan-compact").objective.build().network.parameters())
     assert parameters * 4 <= 12_000_000  # bytes of the whole chain, issue 5
+
+
+@pytest.mark.parametrize("name", [*COMBINATIONS, "models-genesis"])
+def test_every_compact_pretext_fits_the_network_downstream(name: str) -> None:
+    upstream = recipe(f"{name}-compact").objective.network
+    downstream = recipe("smart-net-pretext-compact").objective
+    assert (upstream.input, upstream.encoder) == (downstream.network.input, downstream.network.encoder)
+    # All but the encoder has random weights, and must not wait.
+    assert {step.prefix.split(".")[0] for step in downstream.unfreezing} == {"encoder"}

@@ -290,8 +290,8 @@ def test_the_parts_asked_for_are_taken_from_a_run(upstream_run: Path) -> None:
 
 
 def test_the_paper_takes_the_encoder_alone(upstream_run: Path) -> None:
-    config = recipe("smart-net-scan-compact").objective
-    config = replace(config, network=tiny_head_network(config.network), unfreezing=(), take=("encoder",))
+    config = recipe("smart-net-pretext-compact").objective
+    config = replace(config, network=tiny_head_network(config.network), unfreezing=())
     torch.manual_seed(0)
     fresh = config.build().network.state_dict()
     torch.manual_seed(0)

@@ -100,18 +100,20 @@ def models_genesis_compact() -> RunConfig:
 
 def smart_net_scan_compact() -> RunConfig:
     """The scan network that ships; name the run of smart-net-compact with --objective.encoder-from."""
-    samples = COMPACT_SCAN_SAMPLES
     # Encoder and decoder have learnt; first what is new learns on top of them, then their upper half with it.
-    unfreezing = (
-        Unfreeze(samples // 3, "decoder"),
-        Unfreeze(samples // 2, "encoder.layer4"),
-        *(Unfreeze(samples, stage) for stage in STAGES[1:]),
-    )
+    unfreezing = (Unfreeze(COMPACT_SCAN_SAMPLES // 3, "decoder"), *_upper_stage_alone())
     config = _compact_scan("smart-net-scan-compact", unfreezing)
     ratios = (("encoder", 0.1), ("decoder", 0.2), ("slice_head", 0.2))
     optimizer = replace(config.objective.optimizer, ratios=ratios)
     objective = replace(config.objective, take=("encoder", "decoder", "slice head", "slice masks"), optimizer=optimizer)
     return replace(config, objective=objective)
+
+
+def smart_net_pretext_compact() -> RunConfig:
+    """The compact scan network on the encoder of a pretext alone, as in Table 7; named by --objective.encoder-from."""
+    config = _compact_scan("smart-net-pretext-compact", _upper_stage_alone())
+    optimizer = replace(config.objective.optimizer, ratios=(("encoder", 0.1),))
+    return replace(config, objective=replace(config.objective, optimizer=optimizer))
 
 
 def smart_net_scratch_compact() -> RunConfig:
@@ -160,6 +162,7 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     },
     "models-genesis-compact": models_genesis_compact,
     "smart-net-scan-compact": smart_net_scan_compact,
+    "smart-net-pretext-compact": smart_net_pretext_compact,
     "smart-net-scratch-compact": smart_net_scratch_compact,
     "patel-2019a-compact": patel_2019a_compact,
     "patel-2019b-compact": patel_2019b_compact,
@@ -191,6 +194,15 @@ def _compact_scan(name: str, unfreezing: tuple[Unfreeze, ...], network: ScanConf
     )
     data = HeadData("scan", COMPACT_SCANS, simulator=COMPACT_SIMULATOR, seen=network.input, variants=COMPACT_VARIANTS)
     return RunConfig(name, objective, data, _compact_loop(COMPACT_SCAN_SAMPLES, 2), precision="bf16-mixed")
+
+
+def _upper_stage_alone() -> tuple[Unfreeze, ...]:
+    """The highest stage of the encoder learns in the second half, the others never."""
+    first, *others = STAGES
+    return (
+        Unfreeze(COMPACT_SCAN_SAMPLES // 2, first),
+        *(Unfreeze(COMPACT_SCAN_SAMPLES, stage) for stage in others),
+    )
 
 
 def _compact_loop(samples: int, batch_size: int) -> LoopConfig:
