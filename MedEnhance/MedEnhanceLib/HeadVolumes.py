@@ -45,6 +45,13 @@ def shownSlice(piece: dict[str, Any]) -> int:
 def remarks(findings: dict[str, Any]) -> list[str]:
     """Midline, growth and what the figures are, one sentence each."""
     lines = []
+    true = findings.get("true_volume")  # a scene saved by an earlier version has none
+    if true is not None:
+        text = _(
+            "True volume {low:.1f} to {high:.1f} mL in {share:.0%} of the simulated scans with such masks: the network "
+            "misses blood."
+        )
+        lines.append(text.format(share=true["share"], low=true["low_ml"], high=true["high_ml"]))
     shift = findings["midline_shift"]
     if shift is not None:
         side = _("left") if shift["towards"] == "left" else _("right")

@@ -159,7 +159,7 @@ def counted(report: dict[str, Any], mask: np.ndarray) -> dict[str, Any]:
     ml = sum(area * one["thickness_mm"] for area, one in zip(areas, slices, strict=True)) / 1000.0
     missing = {"left_ml": None, "right_ml": None, "components": [], "num_small": 0, "small_ml": 0.0, "abc2_ml": None}
     return {
-        **findings, **missing, "growth": None, "midline_shift": None,
+        **findings, **missing, "growth": None, "midline_shift": None, "true_volume": None,
         "total": {"ml": ml, "low_ml": None, "high_ml": None},
         "slices": [{**one, "area_mm2": area} for one, area in zip(slices, areas, strict=True)],
     }  # fmt: skip

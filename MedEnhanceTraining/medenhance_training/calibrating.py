@@ -1,4 +1,4 @@
-"""Fits a calibration on scans that no training has seen: temperature and bias, operating points, mask rule."""
+"""Fits a calibration on scans that no training has seen: temperature, bias, operating points, mask rule, volumes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 from medenhance.errors import MedEnhanceError
 from medenhance.head_ct.calibration import Calibration, OperatingPoint
 from medenhance.head_ct.mask_rule import MaskRule
+from medenhance.head_ct.volume_spread import VolumeSpread
 from medenhance_training.head_evaluation import MASK_RULES, ScanFigures
 from medenhance_training.operating import Wanted, choose_threshold, counts_at
 
@@ -27,6 +28,11 @@ MOST_FALSE_UL = 20.0
 _LEFT_OUT = 0.02
 # An empty mask is never false, and of no use.
 _LEAST_OF_BEST = 0.5
+# Of the true volumes, relative to their masks, this share lies in the range that a report states: with a few dozen
+# scans the tails beyond are guesses.
+_VOLUME_SHARE = 0.8
+_LEAST_MASK_ML = 1.0
+_FEWEST_VOLUMES = 20
 # Thresholds nearer to 0 or 1 than this cannot be told from them by a user who reads three digits.
 _EDGE = 0.001
 
@@ -46,7 +52,7 @@ def fit_calibration(figures: Sequence[ScanFigures], measured_on: str) -> Calibra
     temperature, bias = fit_temperature(logits, labels)
     bare = Calibration(temperature, bias, (), choose_mask_rule(figures))
     points = tuple(_point(name, bare, logits, labels, measured_on) for name in POINTS)
-    return Calibration(temperature, bias, points, bare.mask)
+    return Calibration(temperature, bias, points, bare.mask, volume_spread(figures, bare.mask, measured_on))
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
@@ -89,6 +95,17 @@ def choose_mask_rule(figures: Sequence[ScanFigures]) -> MaskRule:
     if accepted:
         return max(accepted, key=lambda row: row[1])[0]
     return min(useful, key=lambda row: row[2])[0]
+
+
+def volume_spread(figures: Sequence[ScanFigures], rule: MaskRule, measured_on: str) -> VolumeSpread | None:
+    """How far the masks by a rule lie from the truth; None where too few scans have both blood and a mask."""
+    k = MASK_RULES.index(rule)
+    pairs = [(one.volume_ml, one.masks[k].predicted_ul / 1000.0) for one in figures if one.has_blood]
+    multiples = [true_ml / mask_ml for true_ml, mask_ml in pairs if mask_ml >= _LEAST_MASK_ML]
+    if len(multiples) < _FEWEST_VOLUMES:
+        return None
+    low, high = np.quantile(multiples, [(1 - _VOLUME_SHARE) / 2, (1 + _VOLUME_SHARE) / 2])
+    return VolumeSpread(round(float(low), 3), round(float(high), 3), _VOLUME_SHARE, _LEAST_MASK_ML, measured_on)
 
 
 def _mask_means(figures: Sequence[ScanFigures], k: int) -> tuple[float, float]:

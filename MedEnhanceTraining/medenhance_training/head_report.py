@@ -14,9 +14,15 @@ from medenhance.errors import MedEnhanceError
 from medenhance.head_ct.calibration import Calibration
 from medenhance.measure.trust import NOTICE
 from medenhance.progress import Progress
-from medenhance_training.benchmark.head_ct import HeadBenchmark, SetFigures, false_ul, run_head_benchmark
+from medenhance_training.benchmark.head_ct import HeadBenchmark, RunFigures, SetFigures, false_ul, run_head_benchmark
 from medenhance_training.benchmark.head_methods import HeadRuns
-from medenhance_training.benchmark.head_subgroups import LEAST_ML, subgroup_table, volume_table, within_tolerance
+from medenhance_training.benchmark.head_subgroups import (
+    LEAST_ML,
+    subgroup_table,
+    volume_table,
+    within_stated,
+    within_tolerance,
+)
 from medenhance_training.benchmark.head_tables import quality_table, scan_table, slice_table
 from medenhance_training.benchmark.reliability import reliability, reliability_table
 from medenhance_training.checkpoint import load_published
@@ -144,12 +150,20 @@ def _figures(one: SetFigures) -> dict[str, float]:
         "expected calibration error": reliability(run.probabilities, ours.labels).expected_error,
         f"volumes of scans over {LEAST_ML:g} mL within 10 % or 0.5 mL, share": _share_within(scans),
         f"volumes of lesions over {LEAST_ML:g} mL within 10 % or 0.5 mL, share": _share_within(lesions),
+        "true volumes in the range that the report states, share": _share_stated(run),
     }
 
 
 def _share_within(pairs: list[tuple[float, float]]) -> float:
     """Of (true, predicted) volumes in mL."""
     return float(within_tolerance(*np.array(pairs).T).mean()) if pairs else float("nan")
+
+
+def _share_stated(run: RunFigures) -> float:
+    if run.calibration.volume is None:
+        return float("nan")
+    inside = within_stated(run)
+    return float(inside.mean()) if len(inside) else float("nan")
 
 
 def _point(calibration: Calibration) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from medenhance.errors import MedEnhanceError
 from medenhance.head_ct.calibration import Calibration
+from medenhance.head_ct.volume_spread import VolumeSpread
 from medenhance.manifest import ModelEntry, TrustedRange
 from medenhance.measure.tissue import AIR
 from medenhance.measure.trust import NOTICE
@@ -250,8 +251,18 @@ def _calibrated(calibration: Calibration | None) -> list[str]:
         f"measured on {calibration.operating_points[0].measured_on}; the first is the default",
         f"temperature {calibration.temperature:.4g}, bias {calibration.bias:.4g}; a voxel belongs to the mask from "
         f"{calibration.mask} on",
+        *_volumes(calibration.volume),
     ]
     return ["## Calibration\n\n" + table.markdown().strip()]
+
+
+def _volumes(spread: VolumeSpread | None) -> list[str]:
+    if spread is None:
+        return []
+    return [
+        f"in {spread.share:.0%} of the scans with blood and a mask of {spread.least_ml:g} mL or more, the true volume "
+        f"was {spread.low:.2f} to {spread.high:.2f} times that of the mask"
+    ]
 
 
 def _structure_of_scans(figures: list[SliceFigures]) -> list[float]:

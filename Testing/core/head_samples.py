@@ -14,6 +14,7 @@ import pytest
 from medenhance.head_ct.calibration import Calibration, OperatingPoint
 from medenhance.head_ct.mask_rule import MaskRule
 from medenhance.head_ct.prediction import HeadPrediction
+from medenhance.head_ct.volume_spread import VolumeSpread
 from medenhance.manifest import AcceptedInput
 from medenhance.tasks import hemorrhage_findings
 from medenhance.volume import Grid, Volume
@@ -31,6 +32,7 @@ CALIBRATION = Calibration(
         OperatingPoint("sensitive", 0.05, 0.99, 0.6, "a drawing"),
     ),
     mask=MaskRule(0.5),
+    volume=VolumeSpread(0.9, 1.5, 0.8, 1.0, "a drawing"),
 )
 TINY_NET: dict[str, Any] = {
     "input": {

@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 from medenhance.errors import MedEnhanceError
 from medenhance.head_ct.calibration import UNCALIBRATED, Calibration, OperatingPoint, sigmoid
 from medenhance.head_ct.mask_rule import MaskRule
+from medenhance.head_ct.volume_spread import VolumeSpread
 from medenhance.manifest import ModelEntry, entry_from_json, entry_to_json, manifest_text, parse_manifest
 
 POINTS = (
     OperatingPoint("balanced", 0.4, 0.93, 0.91, "120 simulated scans, 25 % with blood"),
     OperatingPoint("sensitive", 0.2, 0.97, 0.8, "120 simulated scans, 25 % with blood"),
 )
-FITTED = Calibration(temperature=2.0, bias=-0.5, operating_points=POINTS, mask=MaskRule(0.6, 0.9))
+SPREAD = VolumeSpread(low=0.9, high=2.0, share=0.8, least_ml=1.0, measured_on="120 simulated scans, 25 % with blood")
+FITTED = Calibration(temperature=2.0, bias=-0.5, operating_points=POINTS, mask=MaskRule(0.6, 0.9), volume=SPREAD)
 
 
 @pytest.fixture
@@ -67,6 +69,20 @@ def test_a_calibrated_entry_survives_the_manifest(detector: ModelEntry) -> None:
     assert json.loads(text)["models"][0]["calibration"]["operating_points"][1]["threshold"] == 0.2
 
 
+def test_an_entry_from_before_volumes_were_measured_is_read(detector: ModelEntry) -> None:
+    written = entry_to_json(detector)
+    del written["calibration"]["volume"]
+    assert entry_from_json(written).calibration == replace(FITTED, volume=None)
+
+
+def test_a_true_volume_is_stated_as_multiples_of_the_mask_and_not_for_small_ones() -> None:
+    found = SPREAD.around(10.0)
+    assert found is not None
+    assert (found.low_ml, found.high_ml) == (pytest.approx(9.0), pytest.approx(20.0))
+    assert "9.0 to 20.0 mL in 80% of scans" in str(found)
+    assert SPREAD.around(0.99) is None
+
+
 def test_other_entries_do_not_mention_it(entry: ModelEntry) -> None:
     assert "calibration" not in entry_to_json(entry)
 
@@ -84,6 +100,10 @@ def test_it_belongs_to_every_haemorrhage_model_and_to_no_other(entry: ModelEntry
         (("temperature",), "warm"),
         (("mask", "threshold"), 1.0),
         (("mask", "piece_threshold"), -0.1),
+        (("volume", "low"), 2.5),
+        (("volume", "share"), 1.0),
+        (("volume", "least_ml"), 0.0),
+        (("volume", "measured_on"), ""),
         (("operating_points",), []),
         (("operating_points", 0, "name"), "sensitive"),
         (("operating_points", 0, "name"), " "),

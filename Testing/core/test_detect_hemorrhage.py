@@ -277,6 +277,20 @@ def test_another_operating_point_gives_another_verdict() -> None:
 
 
 @pytest.mark.usefixtures("by_hu")
+def test_the_true_volume_is_stated_for_masks_by_the_rule_of_the_model_alone() -> None:
+    volume, _ = samples.bleeding_head()
+    found = detect_hemorrhage(volume, predictor=samples.predictor()).report.findings
+    assert found is not None
+    assert found.true_volume is not None
+    assert found.true_volume.low_ml == pytest.approx(0.9 * found.total.ml)
+    assert found.true_volume.high_ml == pytest.approx(1.5 * found.total.ml)
+    other = DetectHemorrhageOptions(mask_threshold=0.3)
+    found = detect_hemorrhage(volume, other, predictor=samples.predictor()).report.findings
+    assert found is not None
+    assert found.true_volume is None
+
+
+@pytest.mark.usefixtures("by_hu")
 def test_the_figure_shows_top_slices_and_disagreements(scan: Path, tmp_path: Path) -> None:
     request = DetectHemorrhageRequest(scan, tmp_path / "out", figure=True, format="nifti")
     report = run(request, predictor=samples.predictor())

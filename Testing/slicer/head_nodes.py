@@ -73,7 +73,7 @@ def findings(mask: np.ndarray | None = None, **changes: Any) -> dict[str, Any]:
         "components": [component(ml)], "small_below_ml": 0.1, "num_small": 2, "small_ml": 0.05, "abc2_ml": ml + 0.5,
         "midsagittal": {"point_mm": [0.0, 0.0, 0.0], "normal": [1.0, 0.0, 0.0], "symmetry": 0.9},
         "midline_shift": {"mm": 3.2, "towards": "right", "slice_index": 6, "ends_mm": [[0, 0, 0], [3.2, 0, 0]]},
-        "growth": None, "edited": False, **changes,
+        "growth": None, "true_volume": None if changes.get("edited") else trueVolume(ml), "edited": False, **changes,
     }  # fmt: skip
 
 
@@ -89,6 +89,10 @@ def evidence(index: int, probability: float, area: float) -> dict[str, Any]:
 
 def volume(ml: float) -> dict[str, Any]:
     return {"ml": ml, "low_ml": 0.8 * ml, "high_ml": 1.2 * ml}
+
+
+def trueVolume(ml: float) -> dict[str, Any]:
+    return {"low_ml": 0.9 * ml, "high_ml": 1.5 * ml, "share": 0.8, "measured_on": "120 simulated scans"}
 
 
 def component(ml: float) -> dict[str, Any]:

@@ -212,6 +212,7 @@ def test_volumes_stand_beside_the_bedside_estimate(panel: HeadPanel) -> None:
     assert rows[3] == ["1: left slices 5 to 9", "33.70 (26.96 to 40.44)", "34.2", "48", "66 ± 3"]
     assert rows[4][0] == "2 below 0.1 mL"
     assert "3.2 mm to the right" in panel.ui.volumeLabel.text
+    assert "True volume 30.3 to 50.5 mL in 80% of the simulated scans" in panel.ui.volumeLabel.text
 
 
 def edited() -> np.ndarray:
@@ -226,6 +227,7 @@ def test_volumes_follow_an_edit(panel: HeadPanel) -> None:
     panel.draw(edited())
     panel.host.waitFor(lambda: "edited" in panel.ui.volumeLabel.text, LIMIT_S)
     assert panel.table("volumeTable")[0][1].startswith("26.96")  # counted at once: 4 of 5 equal slices
+    assert "True volume" not in panel.ui.volumeLabel.text  # known of the network's masks alone
     panel.host.waitFor(lambda: "Measuring" not in panel.ui.volumeLabel.text, LIMIT_S)
     assert panel.table("volumeTable")[0] == ["Total", "26.96 (21.57 to 32.35)", "27.5", "", ""]
     assert np.array_equal(panel.worker.measured(), edited())

@@ -13,6 +13,7 @@ from tiny_heads import Knowing, KnowingMethod, TinySets, scans
 from medenhance.head_ct.calibration import Calibration, OperatingPoint
 from medenhance.head_ct.mask_rule import MaskRule
 from medenhance.head_ct.prediction import HeadPrediction
+from medenhance.head_ct.volume_spread import VolumeSpread
 from medenhance.progress import Silent
 from medenhance.strict_json import from_json, to_json
 from medenhance.volume import Volume
@@ -24,7 +25,12 @@ from medenhance_training.benchmark.head_ct import (
     RunFigures,
     run_head_benchmark,
 )
-from medenhance_training.benchmark.head_subgroups import subgroup_table, volume_table, within_tolerance
+from medenhance_training.benchmark.head_subgroups import (
+    subgroup_table,
+    volume_table,
+    within_stated,
+    within_tolerance,
+)
 from medenhance_training.benchmark.head_tables import (
     average_table,
     comparison_table,
@@ -180,6 +186,20 @@ def test_volumes_are_right_within_ten_per_cent_or_half_a_millilitre(found: HeadB
     scans_row, lesions_row, _ = (row for row in table.rows if row[0] == "like training")
     assert scans_row[3] == lesions_row[3] == "1.000"
     assert int(scans_row[2]) == sum(scan.volume_ml > 2 for scan in found.sets[0].ours.runs[0].scans)
+
+
+def test_true_volumes_are_counted_in_the_range_that_a_report_states(found: HeadBenchmark) -> None:
+    run = found.sets[0].ours.runs[0]
+    large = [k for k, scan in enumerate(run.scans) if scan.has_blood and scan.mask.predicted_ul >= 1000.0]
+    k = large[0]
+    small = replace(run.scans[k], mask=replace(run.scans[k].mask, predicted_ul=900.0))
+    missed = replace(run.scans[k], volume_ml=3.0 * run.scans[k].mask.predicted_ul / 1000.0)
+    spread = VolumeSpread(0.8, 1.5, 0.8, 1.0, "other scans")
+    stating = RunFigures(replace(run.calibration, volume=spread), (*run.scans, small, missed))
+    assert within_stated(stating).tolist() == [True] * len(large) + [False]
+    one = replace(found.sets[0], methods=(MethodFigures("SMART-Net", (stating,)),))
+    row = next(row for row in volume_table([one]).rows if row[1] == "stated range")
+    assert row[2:4] == (str(len(large) + 1), f"{len(large) / (len(large) + 1):.3f}")
 
 
 def test_probabilities_are_compared_with_what_happened() -> None:

@@ -16,13 +16,14 @@ from medenhance.head_ct.calibration import Calibration
 from medenhance.head_ct.mask_rule import MaskRule
 from medenhance.head_ct.prediction import HeadPrediction
 from medenhance.volume import Grid, Volume
-from medenhance_training.calibrating import POINTS, choose_mask_rule, fit_calibration, fit_temperature
+from medenhance_training.calibrating import POINTS, choose_mask_rule, fit_calibration, fit_temperature, volume_spread
 from medenhance_training.data.head_ct.config import PRESETS
 from medenhance_training.data.head_held_out import HeldOutHeads, held_out_scan
 from medenhance_training.data.head_source import CALIBRATION_SCANS, TEST_SCANS, VALIDATION_SCANS
 from medenhance_training.head_evaluation import (
     MASK_RULES,
     MaskFigures,
+    ScanFigures,
     SliceFigures,
     evaluate_heads,
     masks_figures,
@@ -199,6 +200,26 @@ def test_one_normal_scan_of_fifty_does_not_decide_the_mask() -> None:
     _, wrong = masks({low: (0.7, 9000.0), high: (0.4, 0.0)})
     assert choose_mask_rule([blood, *[normal] * 49, wrong]) == low
     assert choose_mask_rule([blood, *[normal] * 48, wrong, wrong]) == high
+
+
+def test_the_spread_of_volumes_holds_eight_of_ten_true_ones() -> None:
+    rule = MaskRule(0.3)
+    k = MASK_RULES.index(rule)
+    blood, normal = masks({rule: (0.7, 4_000.0)})
+
+    def seen(mask_ml: float, multiple: float) -> ScanFigures:
+        figures = tuple(replace(m, predicted_ul=1000.0 * mask_ml) if n == k else m for n, m in enumerate(blood.masks))
+        return replace(blood, masks=figures, volume_ml=mask_ml * multiple)
+
+    multiples = np.linspace(0.5, 2.5, 41)
+    scans_with_masks = [seen(10.0 * one, one) for one in multiples]
+    others = [seen(0.9, 50.0), normal]  # a mask too small to say anything, and a false one
+    found = volume_spread([*scans_with_masks, *others], rule, "41 scans")
+    assert found is not None
+    assert (found.low, found.high) == (pytest.approx(0.7), pytest.approx(2.3))
+    inside = (multiples >= found.low) & (multiples <= found.high)
+    assert inside.mean() == pytest.approx(found.share, abs=0.03)
+    assert volume_spread(scans_with_masks[:19], rule, "19 scans") is None
 
 
 def test_held_out_seeds_are_those_of_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,7 @@ def summary(report: HemorrhageReport) -> list[str]:
         *(f"             {reason}" for reason in found.priority_reasons),
         f"volume:      {found.total.ml:.2f} mL ({found.total.low_ml:.2f} to {found.total.high_ml:.2f})"
         + _hemispheres(found),
+        *([] if found.true_volume is None else [f"             {found.true_volume}"]),
         *(_row(one) for one in found.components[:8]),
     ]
     if found.midline_shift is not None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from medenhance.errors import MedEnhanceError
 from medenhance.head_ct.mask_rule import MaskRule, mask_rule_problems
+from medenhance.head_ct.volume_spread import VolumeSpread, volume_spread_problems
 
 # Beyond it exp() would leave the range of float64; sigmoid(700) is 1 to the last digit.
 _LARGEST_EXPONENT = 700.0
@@ -46,12 +47,14 @@ class Calibration:
         bias: Added to the divided logit.
         operating_points: At least one in a manifest; the first is taken when none is named.
         mask: Which voxels belong to the mask.
+        volume: How far the volume of that mask lies from the truth; None where it was not measured.
     """
 
     temperature: float
     bias: float
     operating_points: tuple[OperatingPoint, ...]
     mask: MaskRule
+    volume: VolumeSpread | None = None
 
     def probability(self, logit: float) -> float:
         """The calibrated probability of a scan with this logit, in [0, 1]."""
@@ -93,6 +96,8 @@ def calibration_problems(found: Calibration) -> Iterator[tuple[str, str]]:
     if not found.temperature > 0:
         yield "temperature", f"a positive number was expected, not {found.temperature}"
     yield from ((f"mask.{key}", problem) for key, problem in mask_rule_problems(found.mask))
+    if found.volume is not None:
+        yield from ((f"volume.{key}", problem) for key, problem in volume_spread_problems(found.volume))
     names = [point.name for point in found.operating_points]
     if not names or len(set(names)) < len(names):
         yield "operating_points", f"at least one and no name twice were expected, not {names}"

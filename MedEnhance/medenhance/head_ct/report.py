@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from medenhance.head_ct.calibration import OperatingPoint
 from medenhance.head_ct.mask_rule import MaskRule
+from medenhance.head_ct.volume_spread import TrueVolume
 from medenhance.measure.trust import NOTICE, RunFacts
 from medenhance.strict_json import to_json
 from medenhance.volume import Vector
@@ -232,6 +233,8 @@ class Findings:
         midsagittal: None when it cannot be found; a warning says why.
         midline_shift: None when it cannot be measured.
         growth: None without a prior report.
+        true_volume: Where the truth lay for such masks; None for a small mask, for one that a person changed, and for
+            one by another rule than the model's.
         edited: A person changed the mask; what is measured is theirs, the probabilities are the network's.
     """
 
@@ -259,6 +262,7 @@ class Findings:
     midsagittal: Midsagittal | None
     midline_shift: MidlineShift | None
     growth: Growth | None
+    true_volume: TrueVolume | None = None
     edited: bool = False
 
 

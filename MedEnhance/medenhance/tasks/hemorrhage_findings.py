@@ -19,6 +19,7 @@ from medenhance.head_ct.priority import growth, priority
 from medenhance.head_ct.report import Findings, RunFacts, ScanFacts, SliceEvidence
 from medenhance.head_ct.slice_geometry import SliceGeometry, slice_center_mm
 from medenhance.head_ct.thin_slices import Slabs, slabs_of
+from medenhance.head_ct.volume_spread import VolumeSpread
 from medenhance.head_ct.volumes import areas_mm2
 from medenhance.progress import Progress
 
@@ -61,12 +62,14 @@ class Rules:
         operating_points: All of the model's.
         mask: Which voxels belong to the mask.
         prior_ml: Volume in an earlier report; None without one.
+        volume: How far the volumes of such masks lie from the truth; None where nobody measured it.
     """
 
     operating_point: OperatingPoint
     operating_points: tuple[OperatingPoint, ...]
     mask: MaskRule
     prior_ml: float | None
+    volume: VolumeSpread | None = None
 
 
 def rules_of(predictor: Predictor, options: DetectHemorrhageOptions, prior_ml: float | None) -> Rules:
@@ -76,9 +79,10 @@ def rules_of(predictor: Predictor, options: DetectHemorrhageOptions, prior_ml: f
         MedEnhanceError: bad-option: the card has no such operating point.
     """
     calibration = predictor.entry.calibration or UNCALIBRATED
-    mask = calibration.mask if options.mask_threshold is None else MaskRule(options.mask_threshold)
     point = calibration.operating_point(options.operating_point)
-    return Rules(point, calibration.operating_points, mask, prior_ml)
+    if options.mask_threshold is not None:
+        return Rules(point, calibration.operating_points, MaskRule(options.mask_threshold), prior_ml)
+    return Rules(point, calibration.operating_points, calibration.mask, prior_ml, calibration.volume)
 
 
 def judge(predictor: Predictor, accepted: Accepted, rules: Rules, progress: Progress) -> Judged:
@@ -136,6 +140,7 @@ def findings(
         concurrence=concurrence(slices),
         scan_disagrees=contradiction,
         total=measured.total,
+        true_volume=None if rules.volume is None else rules.volume.around(measured.total.ml),
         left_ml=measured.left_ml,
         right_ml=measured.right_ml,
         components=measured.components,

@@ -60,10 +60,13 @@ def volume_table(sets: Iterable[SetFigures]) -> Table:
         labels = [(s.volume_ml, s.labelled_ml) for s in run.scans if s.volume_ml > LEAST_ML]
         for what, pairs in (("scans", scans), ("lesions", lesions), ("true mask", labels)):
             table.add(one.name, what, *_agreement(pairs))
+        if run.calibration.volume is not None:
+            table.add(one.name, "stated range", *_shares(within_stated(run)))
     table.notes += [
         "scans: whole mask against the volume before slices were averaged; lesions: connected bleeds of one subtype on "
         "the grid of the scan, each with what of the mask touches it",
         "true mask: what a perfect mask on the grid of the scan would have; limits: bias +- 1.96 SD (Bland and Altman)",
+        "stated range: scans with blood whose true volume lies in the range that a report states for their masks",
     ]
     return table
 
@@ -73,6 +76,15 @@ def within_tolerance(true_ml: np.ndarray, predicted_ml: np.ndarray) -> np.ndarra
     # A rounding of binary numbers decides nothing.
     allowed = np.maximum(TOLERANCE * true_ml, TOLERANCE_ML) + 1e-9
     return np.asarray(np.abs(predicted_ml - true_ml) <= allowed)
+
+
+def within_stated(run: RunFigures) -> np.ndarray:
+    """(N,) bool, a scan with blood for which a report states a range: whether the true volume lies in it."""
+    spread = run.calibration.volume
+    assert spread is not None
+    bleeding = [scan for scan in run.scans if scan.has_blood]
+    stated = [(scan.volume_ml, spread.around(scan.mask.predicted_ul / 1000.0)) for scan in bleeding]
+    return np.array([one.low_ml <= ml <= one.high_ml for ml, one in stated if one is not None], bool)
 
 
 def _add(table: Table, ours: MethodFigures, name: str, chosen: Chosen) -> None:
@@ -109,13 +121,18 @@ def _agreement(pairs: list[tuple[float, float]]) -> tuple[str, ...]:
         return "0", "-", "", "-", "", "-"
     true, predicted = np.array(pairs).T
     inside, error = within_tolerance(true, predicted), predicted - true
-    low, high = wilson(int(inside.sum()), len(pairs))
     spread = 1.96 * float(error.std(ddof=1)) if len(pairs) > 1 else 0.0
     return (
-        str(len(pairs)),
-        number(float(inside.mean()), 3),
-        f"[{low:.2f}, {high:.2f}]",
+        *_shares(inside)[:3],
         number(float(error.mean()), 2, sign=True),
         f"{error.mean() - spread:.2f} to {error.mean() + spread:.2f}",
         number(100 * float(np.median(np.abs(error) / true)), 1),
     )
+
+
+def _shares(inside: np.ndarray) -> tuple[str, ...]:
+    """Number, share of those inside and its interval; the other columns say nothing of them."""
+    if not len(inside):
+        return "0", "-", "", "-", "", "-"
+    low, high = wilson(int(inside.sum()), len(inside))
+    return str(len(inside)), number(float(inside.mean()), 3), f"[{low:.2f}, {high:.2f}]", "", "", ""
