@@ -14,8 +14,10 @@ import pytest
 
 from medenhance.__main__ import main
 from medenhance.batch import hemorrhage_work
+from medenhance.commands.detect_hemorrhage import summary
 from medenhance.errors import Cancelled, MedEnhanceError
 from medenhance.head_ct.figure import chosen_slices
+from medenhance.head_ct.figure_rows import summary_rows
 from medenhance.head_ct.prediction import HeadPrediction
 from medenhance.head_ct.report import HemorrhageReport
 from medenhance.image_files import read_image, write_image
@@ -279,11 +281,15 @@ def test_another_operating_point_gives_another_verdict() -> None:
 @pytest.mark.usefixtures("by_hu")
 def test_the_true_volume_is_stated_for_masks_by_the_rule_of_the_model_alone() -> None:
     volume, _ = samples.bleeding_head()
-    found = detect_hemorrhage(volume, predictor=samples.predictor()).report.findings
+    report = detect_hemorrhage(volume, predictor=samples.predictor()).report
+    found = report.findings
     assert found is not None
     assert found.true_volume is not None
     assert found.true_volume.low_ml == pytest.approx(0.9 * found.total.ml)
     assert found.true_volume.high_ml == pytest.approx(1.5 * found.total.ml)
+    said = f"{found.true_volume.low_ml:.1f} to {found.true_volume.high_ml:.1f} mL in 80% of scans with such masks"
+    assert ("True volume", said) in summary_rows(found)
+    assert any(said in line for line in summary(report))
     other = DetectHemorrhageOptions(mask_threshold=0.3)
     found = detect_hemorrhage(volume, other, predictor=samples.predictor()).report.findings
     assert found is not None
@@ -328,6 +334,7 @@ def test_dicom_objects_say_what_the_report_says(tmp_path: Path, write_dicom) -> 
     texts = [str(one.value) for one in sr.iterall() if one.keyword == "TextValue"]
     assert any("Research use only" in text for text in texts)
     assert any("Notification only" in text for text in texts)
+    assert any(text == f"With such masks: {found.true_volume}." for text in texts)
 
 
 @pytest.fixture
