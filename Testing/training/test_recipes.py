@@ -280,6 +280,8 @@ def test_the_shipped_scan_network_fits_its_upstream_one() -> None:
     upstream, scan = recipe("smart-net-compact").objective.network, recipe("smart-net-scan-compact").objective.network
     assert (upstream.input, upstream.encoder, upstream.segmentation) == (scan.input, scan.encoder, scan.decoder)
     assert upstream.pool == scan.pool
+    learnt, fresh = recipe("smart-net-compact").data, recipe("smart-net-scan-compact").data
+    assert learnt.first_scan + learnt.num_scans <= fresh.first_scan
     parameters = sum(p.numel() for p in recipe("smart-net-scan-compact").objective.build().network.parameters())
     assert parameters * 4 <= 12_000_000  # bytes of the whole chain, issue 5
 
