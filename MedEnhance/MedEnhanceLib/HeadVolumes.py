@@ -48,8 +48,8 @@ def remarks(findings: dict[str, Any]) -> list[str]:
     true = findings.get("true_volume")  # a scene saved by an earlier version has none
     if true is not None:
         text = _(
-            "True volume {low:.1f} to {high:.1f} mL in {share:.0%} of the simulated scans with such masks: the network "
-            "misses blood."
+            "True volume {low:.1f} to {high:.1f} mL in {share:.0%} of simulated scans with blood and such masks: "
+            "the network misses blood."
         )
         lines.append(text.format(share=true["share"], low=true["low_ml"], high=true["high_ml"]))
     shift = findings["midline_shift"]

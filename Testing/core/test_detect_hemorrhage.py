@@ -287,7 +287,8 @@ def test_the_true_volume_is_stated_for_masks_by_the_rule_of_the_model_alone() ->
     assert found.true_volume is not None
     assert found.true_volume.low_ml == pytest.approx(0.9 * found.total.ml)
     assert found.true_volume.high_ml == pytest.approx(1.5 * found.total.ml)
-    said = f"{found.true_volume.low_ml:.1f} to {found.true_volume.high_ml:.1f} mL in 80% of scans with such masks"
+    low, high = found.true_volume.low_ml, found.true_volume.high_ml
+    said = f"{low:.1f} to {high:.1f} mL in 80% of scans with blood and such masks"
     assert ("True volume", said) in summary_rows(found)
     assert any(said in line for line in summary(report))
     other = DetectHemorrhageOptions(mask_threshold=0.3)

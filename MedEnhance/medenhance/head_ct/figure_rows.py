@@ -26,7 +26,10 @@ def summary_rows(found: Findings) -> list[tuple[str, str]]:
     if found.true_volume is not None:
         true = found.true_volume
         rows.append(
-            ("True volume", f"{true.low_ml:.1f} to {true.high_ml:.1f} mL in {true.share:.0%} of scans with such masks")
+            (
+                "True volume",
+                f"{true.low_ml:.1f} to {true.high_ml:.1f} mL in {true.share:.0%} of scans with blood and such masks",
+            )
         )
     if found.abc2_ml is not None:
         rows.append(("ABC/2", f"{found.abc2_ml:.1f} mL  ({found.abc2_ml - total.ml:+.1f} against the mask)"))

@@ -27,8 +27,8 @@ class TrueVolume:
 
     def __str__(self) -> str:
         return (
-            f"true volume {self.low_ml:.1f} to {self.high_ml:.1f} mL in {self.share:.0%} of scans with such masks "
-            f"({self.measured_on})"
+            f"true volume {self.low_ml:.1f} to {self.high_ml:.1f} mL in {self.share:.0%} of scans with blood "
+            f"and such masks ({self.measured_on})"
         )
 
 
