@@ -47,11 +47,10 @@ def remarks(findings: dict[str, Any]) -> list[str]:
     lines = []
     true = findings.get("true_volume")  # a scene saved by an earlier version has none
     if true is not None:
-        text = _(
-            "True volume {low:.1f} to {high:.1f} mL in {share:.0%} of simulated scans with blood and such masks: "
-            "the network misses blood."
+        text = _("True volume {low:.1f} to {high:.1f} mL in {share:.0%} of scans with blood and such masks ({scans}).")
+        lines.append(
+            text.format(share=true["share"], low=true["low_ml"], high=true["high_ml"], scans=true["measured_on"])
         )
-        lines.append(text.format(share=true["share"], low=true["low_ml"], high=true["high_ml"]))
     shift = findings["midline_shift"]
     if shift is not None:
         side = _("left") if shift["towards"] == "left" else _("right")

@@ -335,7 +335,7 @@ def test_dicom_objects_say_what_the_report_says(tmp_path: Path, write_dicom) -> 
     texts = [str(one.value) for one in sr.iterall() if one.keyword == "TextValue"]
     assert any("Research use only" in text for text in texts)
     assert any("Notification only" in text for text in texts)
-    assert any(text == f"With such masks: {found.true_volume}." for text in texts)
+    assert any(text == f"True volume {found.true_volume} (a drawing)." for text in texts)
 
 
 @pytest.fixture

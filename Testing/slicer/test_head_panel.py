@@ -212,7 +212,10 @@ def test_volumes_stand_beside_the_bedside_estimate(panel: HeadPanel) -> None:
     assert rows[3] == ["1: left slices 5 to 9", "33.70 (26.96 to 40.44)", "34.2", "48", "66 ± 3"]
     assert rows[4][0] == "2 below 0.1 mL"
     assert "3.2 mm to the right" in panel.ui.volumeLabel.text
-    assert "True volume 30.3 to 50.5 mL in 80% of simulated scans with blood" in panel.ui.volumeLabel.text
+    assert (
+        "True volume 30.3 to 50.5 mL in 80% of scans with blood and such masks (120 simulated scans)"
+        in panel.ui.volumeLabel.text
+    )
 
 
 def edited() -> np.ndarray:

@@ -68,7 +68,7 @@ def summary(report: HemorrhageReport) -> list[str]:
         *(f"             {reason}" for reason in found.priority_reasons),
         f"volume:      {found.total.ml:.2f} mL ({found.total.low_ml:.2f} to {found.total.high_ml:.2f})"
         + _hemispheres(found),
-        *([] if found.true_volume is None else [f"             {found.true_volume}"]),
+        *_true_volume(found),
         *(_row(one) for one in found.components[:8]),
     ]
     if found.midline_shift is not None:
@@ -85,6 +85,11 @@ def _hemispheres(found: Findings) -> str:
     if found.left_ml is None or found.right_ml is None:
         return ""
     return f", left {found.left_ml:.2f} mL, right {found.right_ml:.2f} mL"
+
+
+def _true_volume(found: Findings) -> list[str]:
+    stated = found.true_volume
+    return [] if stated is None else [f"true volume: {stated} ({stated.measured_on})"]
 
 
 def _row(one: Component) -> str:

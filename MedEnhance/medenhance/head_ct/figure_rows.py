@@ -24,13 +24,7 @@ def summary_rows(found: Findings) -> list[tuple[str, str]]:
         ("Volume", f"{total.ml:.1f} mL  ({total.low_ml:.1f} to {total.high_ml:.1f}, border half a voxel in or out)")
     ]
     if found.true_volume is not None:
-        true = found.true_volume
-        rows.append(
-            (
-                "True volume",
-                f"{true.low_ml:.1f} to {true.high_ml:.1f} mL in {true.share:.0%} of scans with blood and such masks",
-            )
-        )
+        rows.append(("True volume", str(found.true_volume)))
     if found.abc2_ml is not None:
         rows.append(("ABC/2", f"{found.abc2_ml:.1f} mL  ({found.abc2_ml - total.ml:+.1f} against the mask)"))
     if found.left_ml is not None and found.right_ml is not None:

@@ -4,7 +4,8 @@ In each slice the inner part of the brain is compared with its own mirror image 
 about which it is most symmetric is its middle. Likeness counts where there is something to be alike, which is where the
 ventricles are, and a large shift has to be better seen than a small one. All slices at the height of the ventricles
 vote together: in a single one a bleed and the ventricle on the other side may look alike. An estimate: it says nothing
-where the inner part is too asymmetric, and tends to see large shifts as too small.
+where the inner part is too asymmetric, tends to see large shifts as too small, and may take one above 10 mm for one to
+the other side.
 """
 
 from __future__ import annotations

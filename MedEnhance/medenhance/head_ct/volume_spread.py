@@ -26,10 +26,7 @@ class TrueVolume:
     measured_on: str
 
     def __str__(self) -> str:
-        return (
-            f"true volume {self.low_ml:.1f} to {self.high_ml:.1f} mL in {self.share:.0%} of scans with blood "
-            f"and such masks ({self.measured_on})"
-        )
+        return f"{self.low_ml:.1f} to {self.high_ml:.1f} mL in {self.share:.0%} of scans with blood and such masks"
 
 
 @dataclass(frozen=True)

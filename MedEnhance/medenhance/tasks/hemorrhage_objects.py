@@ -158,6 +158,6 @@ def _remarks(report: HemorrhageReport, found: Findings) -> list[str]:
         f"{point.sensitivity:.3f}, specificity {point.specificity:.3f} on {point.measured_on}.",
         f"Volume {found.total.ml:.2f} mL, {found.total.low_ml:.2f} to {found.total.high_ml:.2f} mL with the border "
         "half a voxel in or out.",
-        *([] if found.true_volume is None else [f"With such masks: {found.true_volume}."]),
+        *([] if found.true_volume is None else [f"True volume {found.true_volume} ({found.true_volume.measured_on})."]),
         *report.warnings,
     ]
